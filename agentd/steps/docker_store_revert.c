@@ -1,0 +1,194 @@
+/* docker_store_revert.c - step docker-cluster-store: put back what was, and prove it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * After a failed apply Docker is restarted only where it runs (or died) with our keys
+ * by a restart of ours: a store taken by a reload cannot be taken back by one, and
+ * stays until the next start. An uninstall or a rollback restarts it wherever it runs
+ * with another store than before (judge_undo.h).
+ */
+#include "agentd/steps/docker_store.h"
+
+#include "agentd/steps/backup.h"
+#include "agentd/steps/installed.h"
+#include "shared/base/str.h"
+#include "shared/model/judge_undo.h"
+
+#include <errno.h>
+
+enum { LOOK_AGAIN_MS = 1000 };
+
+static const char *unit_of(const struct worker *w)
+{
+    return docker_options(w)->unit;
+}
+
+static enum flow_verdict anything(struct flow *flow, void *ctx, struct error *err)
+{
+    return docker_before(ctx) ? FLOW_NEXT : FLOW_DONE;
+}
+
+static enum flow_verdict settle(struct flow *flow, void *ctx, struct error *err)
+{
+    return restart_settle(ctx, flow, DOCKER_RESTART, unit_of(ctx), err);
+}
+
+static enum flow_verdict settle_own(struct flow *flow, void *ctx, struct error *err)
+{
+    return restart_settle(ctx, flow, DOCKER_UNRESTART, unit_of(ctx), err);
+}
+
+static enum flow_verdict put_back(struct flow *flow, void *ctx, struct error *err)
+{
+    struct worker *w = ctx;
+    const char *state_dir = w->step.env->state_dir;
+    const char *path = docker_options(w)->daemon_json;
+    const json_t *before = docker_before(w);
+    const char *wrote = json_string_value(json_object_get(w->step.memo, "wrote"));
+
+    if (!wrote)
+        return FLOW_NEXT; /* nothing was written */
+    if (backup_restore(state_dir, json_object_get(before, "file"),
+                       w->step.env->force ? NULL : wrote, NULL, err) < 0)
+        return worker_failed(err);
+    backup_remove_dirs(json_object_get(before, "missing"));
+    if (installed_set(state_dir, path, json_object_get(before, "installed"), err) < 0)
+        return worker_failed(err);
+    return FLOW_NEXT;
+}
+
+static enum flow_verdict decide(struct flow *flow, void *ctx, struct error *err)
+{
+    struct worker *w = ctx;
+    const struct step_env *env = w->step.env;
+
+    if (env->undoes)
+        judge_undo(STEP_DOCKER_STORE, env->spec, env->facts, w->step.seen, w->step.memo,
+                   &w->step.judgement);
+    return FLOW_NEXT;
+}
+
+/* Docker is down, or runs with what our restart gave it. */
+static bool restarts(const struct worker *w)
+{
+    const json_t *info = json_object_get(w->step.seen, "info");
+
+    if (w->step.env->undoes)
+        return !restart_done(&w->step, DOCKER_UNRESTART) &&
+               w->step.judgement.disruption == DISRUPTION_DOCKER_RESTART;
+    if (!restart_done(&w->step, DOCKER_RESTART) ||
+        restart_done(&w->step, DOCKER_UNRESTART))
+        return false;
+    return !info || !str_equal(docker_text(info, "store"),
+                               docker_text(docker_before(w), "store"));
+}
+
+static enum flow_verdict ask(struct flow *flow, void *ctx, struct error *err)
+{
+    return restarts(ctx) ? step_ask_to_disrupt(flow, ctx, err) : FLOW_NEXT;
+}
+
+static enum flow_verdict note(struct flow *flow, void *ctx, struct error *err)
+{
+    return restarts(ctx) ? restart_note(ctx, flow, DOCKER_UNRESTART, unit_of(ctx), err)
+                         : FLOW_NEXT;
+}
+
+static enum flow_verdict clear(struct flow *flow, void *ctx, struct error *err)
+{
+    return restarts(ctx) ? restart_clear(ctx, flow, unit_of(ctx), err) : FLOW_NEXT;
+}
+
+static enum flow_verdict act(struct flow *flow, void *ctx, struct error *err)
+{
+    return restarts(ctx) ? restart_act(ctx, flow, unit_of(ctx), err) : FLOW_NEXT;
+}
+
+static enum flow_verdict await_restart(struct flow *flow, void *ctx, struct error *err)
+{
+    return restarts(ctx) ? restart_wait(ctx, flow, DOCKER_UNRESTART, unit_of(ctx), err)
+                         : FLOW_NEXT;
+}
+
+static enum flow_verdict prove_file(struct flow *flow, void *ctx, struct error *err)
+{
+    struct worker *w = ctx;
+    bool as_before = false;
+
+    if (!json_object_get(w->step.memo, "wrote"))
+        return FLOW_NEXT; /* whoever has changed it since, it was not us */
+    if (backup_matches(json_object_get(docker_before(w), "file"), &as_before, err) < 0)
+        return worker_failed(err);
+    if (as_before)
+        return FLOW_NEXT;
+    (void)error_set(err, -EIO, "\"%s\" is not as it was",
+                    docker_options(w)->daemon_json);
+    return worker_failed(err);
+}
+
+static void on_info(struct worker *w, int status, const json_t *body,
+                    const struct error *call)
+{
+    const char *store = docker_text(docker_before(w), "store");
+    struct error err = {0};
+
+    if (worker_expect(status, body, call, "GET /info", &err) < 0)
+        flow_again(w->flow, LOOK_AGAIN_MS, &err);
+    else if (restart_done(&w->step, DOCKER_UNRESTART) &&
+             !str_equal(docker_text(body, "ClusterStore"), store))
+        worker_fail(w, -EIO, "docker still has store \"%s\", not \"%s\"",
+                    docker_text(body, "ClusterStore"), store);
+    else
+        flow_next(w->flow);
+}
+
+static enum flow_verdict prove_docker(struct flow *flow, void *ctx, struct error *err)
+{
+    return worker_docker(ctx, flow, "/info", on_info, err);
+}
+
+static enum flow_verdict forget(struct flow *flow, void *ctx, struct error *err)
+{
+    struct worker *w = ctx;
+    bool restarted = restart_done(&w->step, DOCKER_UNRESTART);
+    const json_t *info = json_object_get(w->step.seen, "info");
+    bool keeps = w->step.env->undoes
+                     ? *docker_text(info, "store") &&
+                           !str_equal(docker_text(info, "store"),
+                                      docker_text(docker_before(w), "store"))
+                     : docker_memo_is(w, "reload", "done") &&
+                           !restart_done(&w->step, DOCKER_RESTART);
+
+    json_object_clear(w->step.memo);
+    if (step_save(&w->step, err) < 0)
+        return worker_failed(err);
+    step_says(&w->step, "daemon.json is as it was%s",
+              restarted ? "; docker restarted"
+              : keeps   ? "; docker keeps the store until its next restart"
+                        : "");
+    return FLOW_NEXT;
+}
+
+const struct flow_step docker_store_revert[] = {
+    {.name = "anything to put back", .run = anything},
+    {.name = "settle an earlier restart", .run = settle, .cancel = worker_drop},
+    {.name = "settle an earlier return", .run = settle_own, .cancel = worker_drop},
+    DOCKER_OBSERVE,
+    {.name = "decide", .run = decide},
+    {.name = "put daemon.json back", .run = put_back},
+    {.name = "ask to disrupt",
+     .run = ask,
+     .cancel = step_ask_cancel,
+     .timeout_ms = STEP_ASK_TIMEOUT_MS},
+    {.name = "note the restart", .run = note, .cancel = worker_drop},
+    {.name = "reset-failed", .run = clear, .cancel = worker_drop},
+    {.name = "restart docker", .run = act, .cancel = worker_drop},
+    {.name = "wait for docker", .run = await_restart, .cancel = worker_drop},
+    {.name = "daemon.json is as it was", .run = prove_file},
+    {.name = "docker answers",
+     .run = prove_docker,
+     .cancel = worker_drop,
+     .timeout_ms = 60000},
+    {.name = "forget", .run = forget},
+    {0},
+};
