@@ -261,6 +261,8 @@ static void on_published(void *ctx, const struct zk_reply *reply)
         free(take_ptr(m->published)); /* written again by the next publish or join */
     if (reply->result == ZK_NO_NODE && m->state == MEMBER_FOLLOWING)
         post(m, EV_SESSION); /* removed by hand: registers again */
+    else if (reply->result == ZK_OK)
+        member_publish(m); /* the facts may have changed meanwhile */
 }
 
 void member_publish(struct member *m)

@@ -101,6 +101,26 @@ static struct facts inventory(struct scene *s)
     return facts;
 }
 
+/* A second look ends while the words of the first are on their way to the server. */
+static void what_changes_while_the_inventory_is_written_is_written_next(void **state)
+{
+    struct scene s;
+    begin(&s);
+    desk_init(&s.f);
+    sim_loop_run_for(s.f.sim, 2000);
+
+    STR_COPY(s.facts.docker, "17.05");
+    member_publish(&s.member);
+    STR_COPY(s.facts.docker, "20.10");
+    member_publish(&s.member);
+    sim_loop_run_for(s.f.sim, 2000);
+
+    struct facts facts = inventory(&s);
+    assert_string_equal(facts.docker, "20.10");
+    facts_done(&facts);
+    end(&s);
+}
+
 static void it_registers_before_it_is_probed_and_follows_no_rollout(void **state)
 {
     struct scene s;
@@ -190,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_joins_as_soon_as_the_root_is_made),
         cmocka_unit_test(a_host_without_a_rollout_says_so),
+        cmocka_unit_test(what_changes_while_the_inventory_is_written_is_written_next),
         cmocka_unit_test(it_registers_before_it_is_probed_and_follows_no_rollout),
         cmocka_unit_test(
             what_was_probed_before_a_restart_stays_until_it_is_probed_again),
