@@ -11,7 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SPEC_BYTES_MAX = 1000000 };
+enum {
+    SPEC_BYTES_MAX = 1000000,
+    PROBE_WAIT_MS = 30000, /* a probe takes seconds, where all is well */
+    PROBE_LOOK_MS = 1000,
+};
 
 static int read_stdin(char **ret, size_t *ret_len, struct error *err)
 {
@@ -186,7 +190,7 @@ static int read_inventory(struct cli *cli, struct inventory *ret)
     return rc;
 }
 
-enum exit_code prepare_plan(struct cli *cli, const struct goal *goal, struct plan *ret)
+static int make_plan(struct cli *cli, const struct goal *goal, struct plan *ret)
 {
     struct inventory inventory = {0};
     int rc = read_inventory(cli, &inventory);
@@ -199,6 +203,52 @@ enum exit_code prepare_plan(struct cli *cli, const struct goal *goal, struct pla
     if (rc == 0)
         say_why_bad(&inventory, ret);
     inventory_done(&inventory);
+    return rc;
+}
+
+static int unprobed(const struct plan *plan)
+{
+    int count = 0;
+    for (int h = 0; h < plan->hosts_count; h++)
+        count += plan->hosts[h].fit == PLAN_UNPROBED;
+    return count;
+}
+
+static void on_pause_over(void *ctx)
+{
+    static const struct error none = {0};
+    cli_done(ctx, 0, &none);
+}
+
+static int pause_for(struct cli *cli, int64_t ms)
+{
+    struct timer timer = {0};
+    timer_start(&timer, cli->loop, ms, on_pause_over, cli);
+    int rc = cli_wait(cli);
+    timer_stop(&timer);
+    return rc;
+}
+
+/* Right after agentd was installed everywhere, hosts are known and not yet looked at:
+ * a plan made at once would leave them out. */
+enum exit_code prepare_plan(struct cli *cli, const struct goal *goal, struct plan *ret)
+{
+    int64_t until_ms = loop_now_ms(cli->loop) + PROBE_WAIT_MS;
+    int rc = make_plan(cli, goal, ret);
+    int count = rc == 0 ? unprobed(ret) : 0;
+    if (count > 0)
+        (void)fprintf(cli->writer.err,
+                      "waiting at most %d s for %d %s whose clowder-agentd has just "
+                      "begun and is still looking at its host\n",
+                      PROBE_WAIT_MS / 1000, count, plural(count, "host", "hosts"));
+    while (count > 0 && loop_now_ms(cli->loop) < until_ms) {
+        plan_done(ret);
+        *ret = (struct plan){0};
+        rc = pause_for(cli, PROBE_LOOK_MS);
+        if (rc == 0)
+            rc = make_plan(cli, goal, ret);
+        count = rc == 0 ? unprobed(ret) : 0;
+    }
     return rc < 0 ? cli_fail(cli) : EXIT_DONE;
 }
 

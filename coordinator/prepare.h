@@ -26,7 +26,8 @@ enum exit_code prepare_spec(struct cli *cli);
 /* The same from a document, with --set and the short options; takes the document. */
 enum exit_code prepare_spec_from(struct cli *cli, json_t *document);
 
-/* Reads the hosts and makes the plan; what fails is said. */
+/* Reads the hosts and makes the plan; what fails is said. Waits a while for hosts that
+ * have registered and are not yet probed, and says so on standard error. */
 enum exit_code prepare_plan(struct cli *cli, const struct goal *goal, struct plan *ret);
 
 struct plan_view prepare_view(const struct cli *cli, const struct plan *plan,

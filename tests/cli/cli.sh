@@ -488,6 +488,18 @@ case_gc_removes_what_is_closed_and_what_is_gone() {
     has_not "$out" "host-002"
 }
 
+case_a_plan_waits_for_hosts_that_have_just_begun() {
+    root=begun
+    run 0 init
+    herd_start begun 2 --step-ms 40 --probe-ms 2500
+    run 0 plan --output json
+    is 2 "$(json "$out" 'v["members"]')" "hosts in the plan"
+    has "$err" "waiting at most 30 s for 2 hosts" "looking at its host"
+    run 0 plan
+    is "" "$err" "a plan of hosts that were looked at"
+    herd_stop
+}
+
 case_gc_asks_on_a_terminal_and_takes_no() {
     command -v tmux >/dev/null || return 77
     root=kept

@@ -4,9 +4,11 @@
  * For tests of the CLI: real members and runners (the agent's core), each with its own
  * session, whose steps only take time.
  *
- *   herd --zk ADDRESS --hosts N [--step-ms MS] [--fail HOST] [--digest U:P]
+ *   herd --zk ADDRESS --hosts N [--step-ms MS] [--fail HOST] [--probe-ms MS]
+ *        [--digest U:P]
  *
- * Hosts are host-001 ... HOST fails in its stage `restart`, once. Prints "ready" when
+ * Hosts are host-001 ... HOST fails in its stage `restart`, once. Their
+ * first probe takes MS. Prints "ready" when
  * all have registered; runs until its standard input ends.
  */
 #include "agentd/member.h"
@@ -31,7 +33,7 @@ struct herd {
     char *servers;
     struct zpath root;
     const char *digest, *fail;
-    int64_t step_ms;
+    int64_t step_ms, probe_ms;
     struct sheep *sheep;
     int count, ready;
 };
@@ -45,7 +47,7 @@ struct sheep {
     struct runner runner;
     struct facts facts;
     struct live live;
-    struct timer turn;
+    struct timer turn, probe;
     struct visit_order order;
     int step, phrase, surveyed_stage;
     bool failed, right[STEP_COUNT];
@@ -175,6 +177,13 @@ static void on_trouble(void *ctx, const struct error *err)
     (void)fprintf(stderr, "herd: %s: %s\n", s->id, err->text);
 }
 
+static void on_probed(void *ctx)
+{
+    struct sheep *s = ctx;
+    s->facts.seen_ms = s->live.incarnation;
+    member_publish(&s->member);
+}
+
 static void start(struct herd *herd, struct sheep *s, int number)
 {
     static const struct member_observer observer = {.moved = on_moved,
@@ -196,13 +205,16 @@ static void start(struct herd *herd, struct sheep *s, int number)
     STR_COPY(s->facts.mesos, "1.4.3");
     STR_COPY(s->facts.dcos, "1.10.11");
     STR_COPY(s->facts.agentd, CLOWDER_VERSION);
-    s->facts.seen_ms = loop_wall_ms(loop);
     (void)snprintf(s->facts.machine_id, sizeof(s->facts.machine_id), "machine-%d",
                    number);
     STR_COPY(s->live.machine_id, s->facts.machine_id);
     STR_COPY(s->live.boot_id, "boot");
     STR_COPY(s->live.version, CLOWDER_VERSION);
-    s->live.incarnation = s->facts.seen_ms;
+    s->live.incarnation = loop_wall_ms(loop);
+    if (herd->probe_ms == 0)
+        s->facts.seen_ms = s->live.incarnation;
+    else
+        timer_start(&s->probe, loop, herd->probe_ms, on_probed, s);
     s->live.pid = getpid();
     if (zk_client_new(herd->el, &config, &s->zk, &err) < 0) {
         (void)fprintf(stderr, "herd: %s\n", err.text);
@@ -220,6 +232,7 @@ static void stop(struct sheep *s)
     runner_done(&s->runner);
     member_done(&s->member);
     timer_stop(&s->turn);
+    timer_stop(&s->probe);
     zk_free(s->zk);
     facts_done(&s->facts);
 }
@@ -235,7 +248,7 @@ static void on_input(evutil_socket_t fd, short what, void *ctx)
 static int usage(void)
 {
     (void)fputs("usage: herd --zk ADDRESS --hosts N [--step-ms MS] [--fail HOST] "
-                "[--digest USER:PASSWORD]\n",
+                "[--probe-ms MS] [--digest USER:PASSWORD]\n",
                 stderr);
     return 2;
 }
@@ -246,6 +259,7 @@ int main(int argc, char **argv)
                                           {"hosts", required_argument, NULL, 'n'},
                                           {"step-ms", required_argument, NULL, 's'},
                                           {"fail", required_argument, NULL, 'f'},
+                                          {"probe-ms", required_argument, NULL, 'p'},
                                           {"digest", required_argument, NULL, 'd'},
                                           {0}};
     struct herd herd = {.step_ms = 300};
@@ -261,6 +275,8 @@ int main(int argc, char **argv)
             herd.step_ms = atoi(optarg);
         else if (c == 'f')
             herd.fail = optarg;
+        else if (c == 'p')
+            herd.probe_ms = atoi(optarg);
         else if (c == 'd')
             herd.digest = optarg;
         else
