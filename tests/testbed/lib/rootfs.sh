@@ -142,6 +142,10 @@ host_files() { # DIR
     local dir=$1 standins
     standins=$(standins_build)
     cp -a "$testbed_dir/host/." "$dir/"
+    # As in DC/OS, where an upgrade turns the link. Made here, since a copy of the tree
+    # that keeps no links would leave a file in its place.
+    mkdir "$dir/opt/mesosphere/active"
+    ln -s /opt/mesosphere/packages/cni--2f5a9d0b81c6 "$dir/opt/mesosphere/active/cni"
     mkdir -p "$dir/etc/mesosphere/roles" "$dir/etc/clowder-standin" "$dir/etc/ssl/certs"
     cp "$TESTBED_CACHE/ca/cert.pem" "$dir/etc/ssl/certs/clowder-testbed.pem"
     install -m 755 "$standins/mesos-slave-standin" "$dir/opt/mesosphere/bin/"
