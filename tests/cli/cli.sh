@@ -383,7 +383,7 @@ case_why_follows_the_causes() {
     run 0 install --yes --canary 1 --wave-size 100% --max-restarts 1 --hosts host-001,host-002 \
         --set 'stages=[{"name":"restart","steps":["docker-cluster-store"],"lease":"restart"}]' \
         "${disabled[@]}"
-    until_status 'v["hosts"]["holding"] == 1' # for ten minutes
+    until_status 'any(h["step"] for l in v["leases"] for h in l["held"])' # for ten minutes
     run 0 why host-002 --output json
     is waits-for-wave "$(json "$out" 'v["kind"]')" "kind"
     is host-001 "$(json "$out" '[c["host"] for c in v["causes"] if c["depth"] == 2][0]')" "missing"
@@ -559,8 +559,8 @@ terminal() { # terminal COLUMNS LINES COMMAND: a new tmux server
     tm -f /dev/null new-session -d -s t -x "$1" -y "$2" "$3; echo code=\$?; cat" ||
         complain "tmux does not start"
 }
-screen() {
-    tm capture-pane -p -t t
+screen() { # lines that the terminal broke are whole again
+    tm capture-pane -p -J -t t
 }
 until_screen() { # until_screen TEXT: at most 20 s
     for _ in $(seq 100); do
