@@ -53,7 +53,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BACKOFF_MAX_MS = 300000 };
+/* GOING_DOWN: longer than systemd lets any unit take to stop. */
+enum { BACKOFF_MAX_MS = 300000, GOING_DOWN_MS = 300000 };
 
 /* Observing ends as the visit's kind says. */
 static visit_phase_done_f observed;
@@ -419,11 +420,28 @@ bool visit_parks(struct visit *v)
     return true;
 }
 
+/* Nothing is known of the step but what the journal says: as after a crash, the visit
+ * begins again, when the host is up; or here, should it not have gone by then. */
+static void wait_for_the_end(struct visit *v, const struct error *err)
+{
+    log_warn("visit", "stage=%s step=%s state=\"the host is going down\" error=\"%s\"",
+             v->stage->name, step_name(v->step->type->id), err->text);
+    visit_go_idle(v);
+    visit_take_up(v, v->runner, v->manifest, v->order.stage);
+    STR_COPY(runner_record(v->runner)->doing, "the host is going down");
+    runner_progress(v->runner);
+    timer_start(&v->turn, v->loop, GOING_DOWN_MS, visit_on_begin, v);
+}
+
 static void on_phase_done(void *ctx, int result, const struct error *err)
 {
     struct visit *v = ctx;
     timer_stop(&v->deadline);
-    if (!visit_parks(v))
+    if (visit_parks(v))
+        return;
+    if (result == -ESHUTDOWN && v->phase != PHASE_SURVEY)
+        wait_for_the_end(v, err);
+    else
         phases[v->phase].done(v, result, err);
 }
 

@@ -15,14 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOW_TIMEOUT_MS = 20000 };
+enum { SHOW_TIMEOUT_MS = 20000, MANAGER_TIMEOUT_MS = 5000 };
 
 struct unit_call {
+    struct event_loop *el;
     struct proc *proc;
     char *unit;
     unit_state_f show_done; /* one of the two */
     unit_act_f act_done;
     void *ctx;
+    struct error failure; /* while the manager is asked what it means */
     bool finishing;
 };
 
@@ -87,39 +89,80 @@ static void destroy(struct unit_call *call)
     free(call);
 }
 
-static void on_shown(void *ctx, const struct proc_outcome *outcome)
+static void finish(struct unit_call *call, const struct unit_state *state,
+                   const struct error *err)
+{
+    call->finishing = true;
+    if (call->show_done)
+        call->show_done(call->ctx, state, err);
+    else
+        call->act_done(call->ctx, err);
+    destroy(call);
+}
+
+/* What systemctl is-system-running says while there is a manager that goes on. */
+static bool goes_on(const char *output)
+{
+    static const char *const words[] = {"initializing", "starting", "running",
+                                        "degraded", "maintenance"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (str_starts(output, words[i]))
+            return true;
+    return false;
+}
+
+static void on_manager(void *ctx, const struct proc_outcome *outcome)
+{
+    struct unit_call *call = ctx;
+    struct unit_state none = {0};
+    struct error err;
+
+    call->proc = NULL;
+    error_copy(&err, &call->failure);
+    if (!outcome->timed_out && !goes_on(outcome->output))
+        (void)error_set(&err, -ESHUTDOWN, "%.380s (the host is going down)",
+                        call->failure.text);
+    finish(call, &none, &err);
+}
+
+/* A host that goes down cancels the jobs of others, and its manager may be the first to
+ * go: that says nothing of the unit. */
+static void ask_manager(struct unit_call *call)
+{
+    static const char *const argv[] = {"systemctl", "is-system-running", NULL};
+    const struct proc_options options = {
+        .argv = argv, .environment = environment, .timeout_ms = MANAGER_TIMEOUT_MS};
+    struct unit_state none = {0};
+    struct error err;
+
+    if (proc_start(call->el, &options, on_manager, call, &call->proc, &err) < 0)
+        finish(call, &none, &call->failure);
+}
+
+static void on_done(void *ctx, const struct proc_outcome *outcome)
 {
     struct unit_call *call = ctx;
     struct unit_state state = {0};
     struct error err = {0};
 
     call->proc = NULL;
-    call->finishing = true;
-    if (outcome_error(outcome, &err) == 0)
+    if (outcome_error(outcome, &err) == -EIO) {
+        error_copy(&call->failure, &err);
+        ask_manager(call);
+        return;
+    }
+    if (err.code == 0 && call->show_done)
         (void)parse(outcome->output, call->unit, &state, &err); /* told in err */
-    call->show_done(call->ctx, &state, &err);
-    destroy(call);
-}
-
-static void on_acted(void *ctx, const struct proc_outcome *outcome)
-{
-    struct unit_call *call = ctx;
-    struct error err = {0};
-
-    call->proc = NULL;
-    call->finishing = true;
-    (void)outcome_error(outcome, &err); /* told in err */
-    call->act_done(call->ctx, &err);
-    destroy(call);
+    finish(call, &state, &err);
 }
 
 static int start(struct event_loop *el, const char *const *argv, int64_t timeout_ms,
-                 proc_done_f done, struct unit_call *call, struct unit_call **ret,
-                 struct error *err)
+                 struct unit_call *call, struct unit_call **ret, struct error *err)
 {
     const struct proc_options options = {
         .argv = argv, .environment = environment, .timeout_ms = timeout_ms};
-    int r = proc_start(el, &options, done, call, &call->proc, err);
+    int r = proc_start(el, &options, on_done, call, &call->proc, err);
 
     if (r < 0) {
         destroy(call);
@@ -151,8 +194,9 @@ int unit_show(struct event_loop *el, const char *unit, unit_state_f done, void *
     if (r < 0)
         return r;
     struct unit_call *call = NEW(struct unit_call);
-    *call = (struct unit_call){.unit = mem_strdup(unit), .show_done = done, .ctx = ctx};
-    return start(el, argv, SHOW_TIMEOUT_MS, on_shown, call, ret, err);
+    *call = (struct unit_call){
+        .el = el, .unit = mem_strdup(unit), .show_done = done, .ctx = ctx};
+    return start(el, argv, SHOW_TIMEOUT_MS, call, ret, err);
 }
 
 int unit_act(struct event_loop *el, const char *verb, const char *unit,
@@ -165,8 +209,9 @@ int unit_act(struct event_loop *el, const char *verb, const char *unit,
     if (r < 0)
         return r;
     struct unit_call *call = NEW(struct unit_call);
-    *call = (struct unit_call){.unit = mem_strdup(unit), .act_done = done, .ctx = ctx};
-    return start(el, argv, timeout_ms, on_acted, call, ret, err);
+    *call = (struct unit_call){
+        .el = el, .unit = mem_strdup(unit), .act_done = done, .ctx = ctx};
+    return start(el, argv, timeout_ms, call, ret, err);
 }
 
 void unit_cancel(struct unit_call *call)

@@ -3,6 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  * Layer: io. Only what systemd 219 knows (DOMAIN.md B): `systemctl show -p
  * LoadState,ActiveState,SubState,MainPID,ActiveEnterTimestampMonotonic,UnitFileState`.
+ *
+ * Errors: -ENOENT without systemctl, -ETIMEDOUT, -EIO where it failed; -ESHUTDOWN where
+ * it failed and systemctl is-system-running says that the host is going down, or says
+ * nothing (systemd cancels what it was asked, and goes before its clients do).
  */
 #ifndef CLOWDER_IO_UNIT_H
 #define CLOWDER_IO_UNIT_H

@@ -259,6 +259,7 @@ static const char systemctl[] =
     "daemon-reload) for u in $W/units/clowder-*; do\n"
     "  [ -f $W/root/etc/systemd/system/${u##*/} ] || rm -f $u; done ;;\n"
     "reset-failed) [ -f $f ] || exit 1 ;;\n"
+    "is-system-running) echo degraded; exit 1 ;;\n"
     "*) exit 1 ;;\n"
     "esac\n"
     "exit 0\n";

@@ -17,17 +17,25 @@ static struct error seen;
 static int done_count;
 static struct unit_call *call;
 
-/* The fake writes its arguments to $ROOT/asked and goes on as the test says. */
-static void fake_systemctl(const char *script)
+/* The fake writes its arguments to $ROOT/asked and goes on as the test says; asked for
+ * the manager, it says so. */
+static void fake_systemd(const char *manager, const char *script)
 {
     const struct fs_attributes executable = {0755, geteuid(), getegid()};
     char path[128], text[2048];
 
     snprintf(path, sizeof(path), "%s/systemctl", root);
-    snprintf(text, sizeof(text), "#!/bin/sh\necho \"$@\" > %s/asked\n%s\n", root,
-             script);
+    snprintf(text, sizeof(text),
+             "#!/bin/sh\n[ $1 = is-system-running ] && { %s; }\n"
+             "echo \"$@\" > %s/asked\n%s\n",
+             manager, root, script);
     assert_int_equal(fs_write_atomic(path, text, strlen(text), &executable, NULL, NULL),
                      0);
+}
+
+static void fake_systemctl(const char *script)
+{
+    fake_systemd("echo degraded; exit 1", script);
 }
 
 static void read_asked(void)
@@ -177,6 +185,28 @@ static void an_act_that_fails_says_why(void **state)
                                    "Job for docker.service failed.");
 }
 
+static void what_fails_on_a_host_that_goes_down_says_nothing_of_the_unit(void **state)
+{
+    fake_systemd("echo stopping; exit 1",
+                 "echo 'Job for docker.service canceled.' >&2; exit 1");
+    act("restart", "docker.service", 5000);
+
+    assert_int_equal(seen.code, -ESHUTDOWN);
+    assert_non_null(strstr(seen.text, "docker.service canceled. (the host is going"));
+}
+
+static void what_fails_for_want_of_a_manager_says_nothing_either(void **state)
+{
+    fake_systemd("echo 'Failed to connect to bus' >&2; exit 1",
+                 "echo 'Warning! D-Bus connection terminated.' >&2; exit 1");
+    act("restart", "docker.service", 5000);
+    assert_int_equal(seen.code, -ESHUTDOWN);
+
+    done_count = 0;
+    show("docker.service");
+    assert_int_equal(seen.code, -ESHUTDOWN);
+}
+
 static void an_act_that_hangs_is_given_up(void **state)
 {
     fake_systemctl("sleep 1000");
@@ -226,6 +256,8 @@ int main(void)
         TEST(an_act_is_handed_to_systemctl),
         TEST(what_is_parsed_is_asked_for_in_the_plain_locale),
         TEST(an_act_that_fails_says_why),
+        TEST(what_fails_on_a_host_that_goes_down_says_nothing_of_the_unit),
+        TEST(what_fails_for_want_of_a_manager_says_nothing_either),
         TEST(an_act_that_hangs_is_given_up),
         TEST(without_systemd_it_is_said),
         TEST(an_option_is_no_unit),

@@ -102,6 +102,42 @@ a_crash_anywhere_in_a_failing_visit_puts_back_and_applies_no_more(void **state)
     assert_true(world->point >= 13);
 }
 
+/* A restart that systemd cancelled since the host goes down is no failure of the step:
+ * it goes on when the host is up again, as after any other crash. */
+static void a_host_that_goes_down_in_an_act_goes_on_with_it_afterwards(void **state)
+{
+    begin_again();
+    world->act_fails = -ESHUTDOWN;
+    assert_int_equal(visit_once(1), CRASHED);
+
+    world->act_fails = 0;
+    assert_int_equal(visit_once(1), ENDED);
+
+    assert_int_equal(world->result, VISIT_DONE);
+    for (int i = 0; i < STEPS; i++) {
+        assert_true(world->installed[i]);
+        assert_int_equal(world->acts[i], 1);
+        assert_int_equal(world->reverts[i], 0);
+    }
+}
+
+/* The same while it is put back. */
+static void a_host_that_goes_down_in_a_revert_goes_on_with_it_afterwards(void **state)
+{
+    begin_again();
+    world->cni_fails = true;
+    world->undo_fails = -ESHUTDOWN;
+    assert_int_equal(visit_once(1), CRASHED);
+
+    world->undo_fails = 0;
+    assert_int_equal(visit_once(1), ENDED);
+
+    assert_int_equal(world->result, VISIT_FAILED);
+    assert_true(world->healthy);
+    for (int i = 0; i < STEPS; i++)
+        assert_false(world->installed[i]);
+}
+
 #ifdef CLOWDER_FAILPOINTS
 /* Between any two words of the journal, where no step of the visit would notice. */
 static void a_kill_at_any_write_of_the_journal_applies_nothing_twice(void **state)
@@ -489,6 +525,8 @@ int main(void)
 #endif
         T(a_crash_anywhere_in_a_visit_repeats_no_act),
         T(a_crash_anywhere_in_a_failing_visit_puts_back_and_applies_no_more),
+        T(a_host_that_goes_down_in_an_act_goes_on_with_it_afterwards),
+        T(a_host_that_goes_down_in_a_revert_goes_on_with_it_afterwards),
         T(a_host_that_gets_no_leave_is_as_it_was_whenever_it_crashes),
         T(a_host_that_lacks_the_lease_for_its_restart_is_as_it_was),
         T(a_host_that_cannot_step_back_has_failed),

@@ -44,8 +44,11 @@ bool runner_repairs(const struct runner *r)
     return world->repairs;
 }
 
+/* A host that goes down takes agentd with it. */
 void runner_progress(struct runner *r)
 {
+    if (str_equal(runner_record(r)->doing, "the host is going down"))
+        event_loop_stop(el, CRASHED);
 }
 
 void runner_surveyed(struct runner *r, bool disrupts, const struct error *err)
