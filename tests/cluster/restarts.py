@@ -22,10 +22,14 @@ def host_of(path):
 
 
 def spans(paths):
-    """(begin_us, end_us, host, unit), by begin; a unit that never came back: no end."""
+    """(begin_us, end_us, host, unit), by begin; a unit that never came back: no end.
+
+    One that was stopped, not restarted, and came back with the host's next boot went
+    down with the host: nobody restarted it.
+    """
     found = []
     for path in paths:
-        down = {}
+        down, why = {}, {}
         with open(path, encoding="utf-8") as lines:
             for line in lines:
                 entry = json.loads(line)
@@ -35,8 +39,13 @@ def spans(paths):
                     continue
                 if text.startswith("Stopping "):
                     down.setdefault(unit, at)
+                elif text.startswith("Stopped ") and unit in down:
+                    why.setdefault(unit, (entry.get("JOB_TYPE"), entry["_BOOT_ID"]))
                 elif text.startswith("Started ") and unit in down:
-                    found.append((down.pop(unit), at, host_of(path), unit))
+                    job, boot = why.pop(unit, (None, None))
+                    begin = down.pop(unit)
+                    if job != "stop" or boot == entry["_BOOT_ID"]:
+                        found.append((begin, at, host_of(path), unit))
         found += [(at, float("inf"), host_of(path), unit) for unit, at in down.items()]
     return sorted(found)
 

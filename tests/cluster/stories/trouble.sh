@@ -16,6 +16,7 @@ long_stories=(
     an_upgrade_of_agentd_in_mid_visit_changes_nothing_else
     a_clock_that_jumps_in_mid_visit_neither_hastens_nor_delays_it
     a_journal_that_is_wiped_in_mid_visit_is_observed_anew
+    a_host_that_is_shut_down_in_its_restart_goes_on_afterwards
 )
 
 boot_id() { # HOST
@@ -92,6 +93,29 @@ a_journal_that_is_wiped_in_mid_visit_is_observed_anew() {
     stops_end v1.8.3
 }
 
+slave_is_starting() { # HOST
+    on "$1" systemctl show -p ActiveState dcos-mesos-slave.service | grep -x ActiveState=activating
+}
+
+# systemd cancels the restart that agentd waits for, before or after it ends agentd: that
+# is no failure of the step.
+a_host_that_is_shut_down_in_its_restart_goes_on_afterwards() {
+    local host holder options
+    other_release v1.5.5
+    for host in "${hosts[@]}"; do # until its next boot
+        # shellcheck disable=SC2016 # expands in the host
+        on "$host" sh -c 'dir=/run/systemd/system/dcos-mesos-slave.service.d
+            mkdir -p $dir && printf "[Service]\nExecStartPre=/bin/sleep 10\n" >$dir/slow.conf &&
+            systemctl daemon-reload'
+    done
+    install_begin --set waves.canary=0 "${options[@]}"
+    wait_for 60 "a host holds the lease restart" holder_of restart
+    holder=$(host_named "$(holder_of restart)")
+    wait_for 60 "$holder restarts its Mesos agent" slave_is_starting "$holder"
+    testbed shutdown-host "$holder"
+    testbed start-host "$holder"
+    stops_end v1.5.5
+}
 
 a_journal_that_is_cut_short_is_never_guessed_at() {
     local host=${hosts[0]} options before
