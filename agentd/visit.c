@@ -420,17 +420,26 @@ bool visit_parks(struct visit *v)
     return true;
 }
 
+static void on_outlived(void *ctx)
+{
+    struct visit *v = ctx;
+    v->outlived = true;
+    visit_on_begin(v);
+}
+
 /* Nothing is known of the step but what the journal says: as after a crash, the visit
- * begins again, when the host is up; or here, should it not have gone by then. */
+ * begins again, when the host is up; or here, should it not have gone by then, and what
+ * fails from then on has failed. */
 static void wait_for_the_end(struct visit *v, const struct error *err)
 {
+    int64_t wait_ms = v->world.going_down_ms ? v->world.going_down_ms : GOING_DOWN_MS;
     log_warn("visit", "stage=%s step=%s state=\"the host is going down\" error=\"%s\"",
              v->stage->name, step_name(v->step->type->id), err->text);
     visit_go_idle(v);
     visit_take_up(v, v->runner, v->manifest, v->order.stage);
     STR_COPY(runner_record(v->runner)->doing, "the host is going down");
     runner_progress(v->runner);
-    timer_start(&v->turn, v->loop, GOING_DOWN_MS, visit_on_begin, v);
+    timer_start(&v->turn, v->loop, wait_ms, on_outlived, v);
 }
 
 static void on_phase_done(void *ctx, int result, const struct error *err)
@@ -439,7 +448,7 @@ static void on_phase_done(void *ctx, int result, const struct error *err)
     timer_stop(&v->deadline);
     if (visit_parks(v))
         return;
-    if (result == -ESHUTDOWN && v->phase != PHASE_SURVEY)
+    if (result == -ESHUTDOWN && v->phase != PHASE_SURVEY && !v->outlived)
         wait_for_the_end(v, err);
     else
         phases[v->phase].done(v, result, err);
@@ -524,6 +533,7 @@ static void visitor_visit(struct visitor *visitor, struct runner *runner,
     struct visit *v = visit_of(visitor);
     visit_take_up(v, runner, order->manifest, order->stage);
     v->order = *order;
+    v->outlived = false;
     log_info("visit", "stage=%s attempt=%d token=%lld own_lease=%s state=begin",
              v->stage->name, order->attempt, (long long)order->token,
              order->own_lease ? "yes" : "no");

@@ -16,6 +16,7 @@ struct visit_world { /* borrowed for the visit's life */
     const struct facts *facts;
     const char *state_dir, *cache_dir, *docker_socket;
     const char *boot_id;
+    int64_t going_down_ms; /* for a host that says it goes down to be gone; 0: 5 min */
 };
 
 struct visit;

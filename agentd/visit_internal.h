@@ -45,6 +45,7 @@ struct visit {
     bool recalled;            /* an undo's step has a memo of what was before */
     bool healthy;
     bool surveyed_disruptive;
+    bool outlived;                /* the host said that it goes down, and did not */
     enum visit_result going_back; /* what a visit that puts back then ends as */
     struct error failure;
     enum step_id failed_step;

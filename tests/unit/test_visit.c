@@ -138,6 +138,18 @@ static void a_host_that_goes_down_in_a_revert_goes_on_with_it_afterwards(void **
         assert_false(world->installed[i]);
 }
 
+/* Its systemd says so for ever, or is not to be asked: it fails like any other. */
+static void a_host_that_says_it_goes_down_and_stays_has_failed(void **state)
+{
+    begin_again();
+    world->outlives_ms = 10;
+    world->act_fails = -ESHUTDOWN;
+    assert_int_equal(visit_once(1), ENDED);
+
+    assert_int_equal(world->result, VISIT_FAILED);
+    assert_int_equal(world->acts[0], 0);
+}
+
 #ifdef CLOWDER_FAILPOINTS
 /* Between any two words of the journal, where no step of the visit would notice. */
 static void a_kill_at_any_write_of_the_journal_applies_nothing_twice(void **state)
@@ -527,6 +539,7 @@ int main(void)
         T(a_crash_anywhere_in_a_failing_visit_puts_back_and_applies_no_more),
         T(a_host_that_goes_down_in_an_act_goes_on_with_it_afterwards),
         T(a_host_that_goes_down_in_a_revert_goes_on_with_it_afterwards),
+        T(a_host_that_says_it_goes_down_and_stays_has_failed),
         T(a_host_that_gets_no_leave_is_as_it_was_whenever_it_crashes),
         T(a_host_that_lacks_the_lease_for_its_restart_is_as_it_was),
         T(a_host_that_cannot_step_back_has_failed),

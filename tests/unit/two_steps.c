@@ -47,7 +47,8 @@ bool runner_repairs(const struct runner *r)
 /* A host that goes down takes agentd with it. */
 void runner_progress(struct runner *r)
 {
-    if (str_equal(runner_record(r)->doing, "the host is going down"))
+    if (!world->outlives_ms &&
+        str_equal(runner_record(r)->doing, "the host is going down"))
         event_loop_stop(el, CRASHED);
 }
 
@@ -251,6 +252,7 @@ int visit_once(int attempt)
         .state_dir = root,
         .cache_dir = root,
         .boot_id = "boot",
+        .going_down_ms = world->outlives_ms,
     };
     struct visit_order order = {
         .manifest = &manifest,

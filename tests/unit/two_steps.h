@@ -29,6 +29,7 @@ struct world { /* shared with the processes that are killed */
     bool looks_quiet;    /* its judgement is that it would disrupt nothing */
     bool cni_is_stuck;   /* its revert fails */
     int act_fails;       /* with that code */
+    int outlives_ms;     /* a host that goes down does not; 0 = it does */
     bool quiet_lease;    /* not the stage's own */
     int point, crash_at; /* 0 = never */
     enum visit_result result;
