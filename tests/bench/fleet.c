@@ -360,7 +360,8 @@ static void on_opened(struct fleet_host *h, double now)
 static void on_granted(struct fleet_host *h, double now)
 {
     struct fleet *f = h->fleet;
-    f->grants++;
+    if (++f->grants == f->config.permits)
+        f->all_granted = now;
     h->handed = 0;
     if (f->freed_taken == f->freed.count)
         return;
@@ -388,6 +389,8 @@ static void on_runner_moved(void *ctx, enum runner_state from, enum runner_state
     struct fleet *f = h->fleet;
     double now = fleet_seconds();
     f->queued += (to == RUNNER_QUEUED) - (from == RUNNER_QUEUED);
+    if (to == RUNNER_QUEUED && f->first_queued == 0)
+        f->first_queued = now;
     if (from == RUNNER_QUEUED && to == RUNNER_VISITING)
         on_granted(h, now);
     if (to == RUNNER_RELEASING || to == RUNNER_GIVING_BACK || to == RUNNER_FAILING) {

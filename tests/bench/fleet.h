@@ -17,6 +17,7 @@
 struct fleet_config {
     const char *servers;
     int hosts;
+    int permits;        /* of lease restart: for all_granted */
     int64_t visit_ms;   /* of each leased stage, shared out among its steps */
     int fail_ppm;       /* chance that a visit fails, once per host */
     int64_t session_ms; /* 0 = 30000 */
@@ -55,6 +56,8 @@ struct fleet {
     struct series per_tenth; /* requests in each tenth of a second */
     double tenth_from;
     int grants, done, failed;
+    /* seconds: the first ticket, and the last permit of those there were at first */
+    double first_queued, all_granted;
     double last_done; /* seconds */
     int fetches, fetches_failed;
     int64_t fetched_bytes;

@@ -314,6 +314,7 @@ static void join_all(struct bench *b)
 {
     struct fleet_config config = {.servers = b->ensemble->servers,
                                   .hosts = b->o.hosts,
+                                  .permits = b->o.permits,
                                   .visit_ms = b->o.visit_ms,
                                   .fail_ppm = b->o.fail_ppm,
                                   .session_ms = b->o.session_ms};
@@ -538,6 +539,11 @@ static double share_worked(const struct bench *b)
     return s > 0 ? b->fleet.worked_s / (s * b->o.permits) : 0;
 }
 
+static double since_begun(const struct bench *b, double at)
+{
+    return at > 0 ? at - b->run_from : 0;
+}
+
 static json_t *report(struct bench *b)
 {
     struct options *o = &b->o;
@@ -563,6 +569,10 @@ static json_t *report(struct bench *b)
                   "barriers", barriers_json(b), "requests", requests_json(b), "bytes",
                   traffic_of_sockets(), "storm", storm_json(b), "downloads",
                   downloads_json(b), "servers", servers_json(b)));
+    (void)json_object_update_new(j, json_pack("{s:f,s:f}", "first_ticket_s",
+                                              since_begun(b, b->fleet.first_queued),
+                                              "all_permits_s",
+                                              since_begun(b, b->fleet.all_granted)));
     (void)json_object_update_new(
         j,
         json_pack("{s:I,s:f,s:f,s:s}", "rss_kb", (json_int_t)resident_kb(getpid()),
