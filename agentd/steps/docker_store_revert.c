@@ -38,6 +38,28 @@ static enum flow_verdict settle_own(struct flow *flow, void *ctx, struct error *
     return restart_settle(ctx, flow, DOCKER_UNRESTART, unit_of(ctx), err);
 }
 
+static void on_unit(struct worker *w, const struct unit_state *state,
+                    const struct error *call)
+{
+    bool own = w->step.env->undoes || json_object_get(w->step.memo, DOCKER_UNRESTART);
+
+    if (call->code < 0)
+        flow_fail(w->flow, call);
+    else if (restart_under_way(state) && own)
+        worker_again(w, LOOK_AGAIN_MS, "%s is %s", unit_of(w), state->active);
+    else
+        flow_next(w->flow);
+}
+
+/* A start with our keys is not waited for: it may be those that it hangs of. */
+static enum flow_verdict look_at_unit(struct flow *flow, void *ctx, struct error *err)
+{
+    struct worker *w = ctx;
+
+    flow_set_timeout(flow, worker_timeout_ms(w));
+    return worker_unit_show(w, flow, unit_of(w), on_unit, err);
+}
+
 static enum flow_verdict put_back(struct flow *flow, void *ctx, struct error *err)
 {
     struct worker *w = ctx;
@@ -173,7 +195,9 @@ const struct flow_step docker_store_revert[] = {
     {.name = "anything to put back", .run = anything},
     {.name = "settle an earlier restart", .run = settle, .cancel = worker_drop},
     {.name = "settle an earlier return", .run = settle_own, .cancel = worker_drop},
-    DOCKER_OBSERVE,
+    {.name = "read daemon.json", .run = docker_read_file},
+    {.name = "look at the unit", .run = look_at_unit, .cancel = worker_drop},
+    {.name = "ask docker", .run = docker_ask, .cancel = worker_drop},
     {.name = "decide", .run = decide},
     {.name = "put daemon.json back", .run = put_back},
     {.name = "ask to disrupt",

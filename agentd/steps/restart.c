@@ -45,6 +45,13 @@ bool restart_under_way(const struct unit_state *state)
            str_equal(state->active, "reloading");
 }
 
+/* It may hang in its start for ever: what came before has ended all the same. */
+static bool starts_anew(const struct step *step, const char *key,
+                        const struct unit_state *state)
+{
+    return str_equal(state->active, "activating") && restart_moved(step, key, state);
+}
+
 static int mark_done(struct step *step, const char *key, struct error *err)
 {
     json_object_set_new(json_object_get(step->memo, key), "state", json_string("done"));
@@ -67,7 +74,7 @@ static void on_settle(struct worker *w, const struct unit_state *state,
 
     if (call->code < 0)
         flow_fail(w->flow, call);
-    else if (restart_under_way(state))
+    else if (restart_under_way(state) && !starts_anew(&w->step, w->restart_key, state))
         worker_again(w, LOOK_AGAIN_MS, "the unit is %s", state->active);
     else if (restart_moved(&w->step, w->restart_key, state))
         next_or_fail(w, mark_done(&w->step, w->restart_key, &err), &err);

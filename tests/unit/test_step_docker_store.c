@@ -228,6 +228,26 @@ static void a_docker_that_does_not_come_up_is_brought_back(void **state)
     assert_false(fs_exists(world_path("http/docker/DOWN")));
 }
 
+/* Its unit has no limit for a start: with a store that swallows packets it hangs. */
+static void a_docker_that_hangs_in_its_start_is_brought_back(void **state)
+{
+    char hook[2048];
+
+    snprintf(hook, sizeof(hook),
+             "%s\nif grep -q cluster-store $W/" FILE_NAME "; then\n"
+             "  active=activating; put; touch $W/http/docker/DOWN\nfi\n",
+             on_restart);
+    world_write("hooks/" UNIT, 0644, hook);
+    world_spec(STEP_DOCKER_STORE, SPEC_WITH("'timeout':'1s'"));
+    assert_int_equal(world_visit(), -ETIMEDOUT);
+
+    assert_ok(world_revert());
+
+    world_assert_file(FILE_NAME, original, 0600);
+    assert_int_equal(world_restarts(UNIT), 2);
+    assert_false(fs_exists(world_path("http/docker/DOWN")));
+}
+
 static void a_crash_at_any_save_restarts_docker_no_second_time(void **state)
 {
     for (int how = CRASH_AFTER_SAVE; how <= CRASH_BEFORE_SAVE; how++) {
@@ -395,6 +415,7 @@ int main(void)
         T(a_symlink_stays_one),
         T(without_leave_nothing_is_restarted),
         T(a_docker_that_does_not_come_up_is_brought_back),
+        T(a_docker_that_hangs_in_its_start_is_brought_back),
         T(a_crash_at_any_save_restarts_docker_no_second_time),
         T(a_crash_at_any_save_of_the_revert_is_finished),
         T(cancelled_at_any_step_it_can_be_taken_up),
