@@ -525,6 +525,7 @@ void visit_take_up(struct visit *v, struct runner *runner,
     v->env.facts = v->world.facts;
     v->env.undoes = manifest_undoes(manifest);
     v->env.force = manifest->force;
+    v->env.steps_back = false;
 }
 
 static void visitor_visit(struct visitor *visitor, struct runner *runner,

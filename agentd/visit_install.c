@@ -338,6 +338,7 @@ static void revert_next(struct visit *v)
     }
     enum step_id id = visit_step_id(v);
     (void)journal_step_get(v->world.journal, step_name(id), NULL, &memo);
+    v->env.steps_back = v->going_back != VISIT_FAILED;
     v->step = step_new(id, &v->env, memo);
     struct record *record = runner_record(v->runner);
     STR_COPY(record->step, step_name(id));

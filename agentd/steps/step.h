@@ -41,7 +41,9 @@ struct step_env {
     bool undoes; /* an uninstall or a rollback: revert is what was asked for, and the
                     memo is of earlier visits: {"before":{…},"wrote":"…"} */
     bool force;  /* ... over what somebody changed since, too */
-    void *ctx;   /* the visit */
+    bool steps_back; /* revert, of a visit that got no leave: what it has not disturbed
+                        need not be proved */
+    void *ctx;       /* the visit */
     /* Calls flow_next on a yes, flow_fail on a no (-ECANCELED: step back, gate closed;
      * -EPERM: permit of the stage's own lease is needed). */
     void (*ask)(void *ctx, struct step *step, struct flow *flow);

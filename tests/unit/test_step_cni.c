@@ -140,6 +140,19 @@ static void without_leave_no_network_is_left_for_the_agents_next_start(void **st
     assert_int_equal(world_restarts(UNIT), 1);
 }
 
+static void a_host_that_steps_back_does_not_wait_for_the_master(void **state)
+{
+    agent_says("1.0.3", "a-S1", 4000.5);
+    world.answer = -ECANCELED;
+    assert_int_equal(world_visit(), -ECANCELED);
+    world_write("http/tcp/_metrics_snapshot", 0644, "200 {\"slave/registered\":0.0}");
+
+    world.env.steps_back = true;
+    assert_ok(world_revert());
+
+    assert_bare();
+}
+
 static void an_agent_that_comes_back_as_another_is_not_proved(void **state)
 {
     world_spec(STEP_CNI, SPEC_WITH("'restart':'always'"));
@@ -352,6 +365,7 @@ int main(void)
         T(a_second_rollout_changes_nothing_even_with_always),
         T(an_old_agent_is_restarted_once),
         T(without_leave_no_network_is_left_for_the_agents_next_start),
+        T(a_host_that_steps_back_does_not_wait_for_the_master),
         T(an_agent_that_comes_back_as_another_is_not_proved),
         T(an_agent_that_does_not_register_is_not_proved),
         T(a_plugin_without_a_version_is_not_proved),

@@ -214,6 +214,19 @@ static void without_leave_nothing_is_restarted(void **state)
     assert_int_equal(world_restarts(UNIT), 1);
 }
 
+static void a_host_that_steps_back_asks_no_docker_that_it_left_alone(void **state)
+{
+    world.answer = -ECANCELED;
+    assert_int_equal(world_visit(), -ECANCELED);
+    world_write("http/docker/DOWN", 0644, "");
+
+    world.env.steps_back = true;
+    assert_ok(world_revert());
+
+    world_assert_file(FILE_NAME, original, 0600);
+    assert_int_equal(world_restarts(UNIT), 0);
+}
+
 static void a_docker_that_does_not_come_up_is_brought_back(void **state)
 {
     world_write("fail/" UNIT, 0644, "");
@@ -414,6 +427,7 @@ int main(void)
         T(revert_keeps_what_somebody_wrote_since),
         T(a_symlink_stays_one),
         T(without_leave_nothing_is_restarted),
+        T(a_host_that_steps_back_asks_no_docker_that_it_left_alone),
         T(a_docker_that_does_not_come_up_is_brought_back),
         T(a_docker_that_hangs_in_its_start_is_brought_back),
         T(a_crash_at_any_save_restarts_docker_no_second_time),

@@ -280,6 +280,39 @@ static void a_host_that_lacks_the_lease_for_its_restart_is_as_it_was(void **stat
     assert_false(world->installed[1]);
 }
 
+/* Whatever else ails it: a master that is dead while the rollout is paused. */
+static void
+a_host_that_steps_back_need_not_prove_what_it_has_not_disturbed(void **state)
+{
+    for (int at = 1;; at++) {
+        begin_with_a_late_question();
+        world->master_is_dead = true;
+        world->crash_at = at;
+
+        int code = visit_once(1);
+        if (code == CRASHED)
+            assert_int_equal(visit_once(1), ENDED);
+
+        assert_int_equal(world->result, VISIT_STEPPED_BACK);
+        assert_false(world->installed[1]);
+        if (code != CRASHED)
+            break;
+    }
+}
+
+static void a_host_that_has_failed_proves_all_that_it_puts_back(void **state)
+{
+    begin_with_a_late_question();
+    world->gate_closed = false;
+    world->master_is_dead = world->cni_fails = true;
+
+    assert_int_equal(visit_once(1), ENDED);
+
+    assert_int_equal(world->result, VISIT_FAILED);
+    assert_false(world->healthy);
+    assert_non_null(strstr(world->error, "not registered"));
+}
+
 static void a_host_that_cannot_step_back_has_failed(void **state)
 {
     begin_with_a_late_question();
@@ -542,6 +575,8 @@ int main(void)
         T(a_host_that_says_it_goes_down_and_stays_has_failed),
         T(a_host_that_gets_no_leave_is_as_it_was_whenever_it_crashes),
         T(a_host_that_lacks_the_lease_for_its_restart_is_as_it_was),
+        T(a_host_that_steps_back_need_not_prove_what_it_has_not_disturbed),
+        T(a_host_that_has_failed_proves_all_that_it_puts_back),
         T(a_host_that_cannot_step_back_has_failed),
         T(a_file_that_may_not_be_written_is_a_failure_and_no_want_of_leave),
         T(the_attempt_after_a_failure_begins_afresh),

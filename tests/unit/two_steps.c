@@ -199,13 +199,19 @@ static const struct flow_step revert_steps[] = {STEP_ASK,
                                                 DIE,
                                                 {0}};
 
+static enum flow_verdict prove_back(struct flow *flow, void *ctx, struct error *err)
+{
+    struct step *step = ctx;
+    if (!world->master_is_dead || step->env->steps_back)
+        return FLOW_NEXT;
+    error_set(err, -EIO, "the agent is not registered");
+    return FLOW_FAIL;
+}
+
 /* It has disrupted nothing, and asks for nothing. */
 static const struct flow_step late_revert_steps[] = {
-    {.name = "take back", .run = take_back},
-    DIE,
-    {.name = "forget", .run = forget},
-    DIE,
-    {0}};
+    {.name = "take back", .run = take_back}, DIE, {.name = "prove", .run = prove_back},
+    {.name = "forget", .run = forget},       DIE, {0}};
 
 const struct step_type *step_type_of(enum step_id id)
 {
