@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { READ_MAX_BYTES = 1 << 20 };
+
 static const char *text(const json_t *entry, const char *key)
 {
     const char *s = json_string_value(json_object_get(entry, key));
@@ -141,6 +143,18 @@ int backup_with(const char *state_dir, const char *path, const char *text,
     json_object_set_new(entry, "sha256", json_string(sha256));
     *ret_entry = entry;
     return 0;
+}
+
+int backup_read(const char *state_dir, const json_t *entry, char **ret_bytes,
+                size_t *ret_len, struct error *err)
+{
+    if (absent(entry)) {
+        *ret_bytes = mem_strdup("");
+        *ret_len = 0;
+        return 0;
+    }
+    _cleanup_(freep) char *from = kept_at(state_dir, text(entry, "sha256"));
+    return fs_read(from, READ_MAX_BYTES, ret_bytes, ret_len, err);
 }
 
 int backup_matches(const json_t *entry, bool *ret, struct error *err)

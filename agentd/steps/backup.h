@@ -22,6 +22,9 @@ MUST_CHECK int backup_take(const char *state_dir, const char *path, json_t **ret
  * it is absent. */
 MUST_CHECK int backup_with(const char *state_dir, const char *path, const char *text,
                            json_t **ret_entry, struct error *err);
+/* What the entry's file held; nothing where it is absent. Caller frees. */
+MUST_CHECK int backup_read(const char *state_dir, const json_t *entry, char **ret_bytes,
+                           size_t *ret_len, struct error *err);
 /* Is the file now as the entry says? */
 MUST_CHECK int backup_matches(const json_t *entry, bool *ret, struct error *err);
 /* -ESTALE when the file is neither as the entry says nor as we left it (digest ours;

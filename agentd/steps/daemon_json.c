@@ -172,3 +172,44 @@ int daemon_json_without(const char *bytes, size_t len, const json_t *keys,
     json_decref(document);
     return 0;
 }
+
+/* Takes those keys out of the document. */
+static json_t *taken_out(json_t *document, const char *const *names)
+{
+    json_t *taken = json_object();
+
+    for (; *names; names++) {
+        json_t *value = json_object_get(document, *names);
+
+        if (value)
+            json_object_set(taken, *names, value);
+        (void)json_object_del(document, *names);
+    }
+    return taken;
+}
+
+int daemon_json_keys_back(const char *bytes, size_t len, const char *before,
+                          size_t before_len, const char *const *names, char **ret_text,
+                          struct error *err)
+{
+    json_t *now = NULL, *then = NULL;
+    int r = daemon_json_parse(bytes, len, &now, err);
+
+    if (r == 0)
+        r = daemon_json_parse(before, before_len, &then, err);
+    if (r < 0) {
+        json_decref(now);
+        return r;
+    }
+    json_t *old = taken_out(then, names);
+    json_decref(taken_out(now, names));
+    *ret_text = NULL;
+    if (!json_equal(now, then)) {
+        json_object_update(now, old);
+        *ret_text = dumped(bytes, len, now);
+    }
+    json_decref(old);
+    json_decref(now);
+    json_decref(then);
+    return 0;
+}

@@ -24,5 +24,10 @@ MUST_CHECK int daemon_json_merge(const char *bytes, size_t len, const json_t *ke
 /* Without these keys; *ret_text is NULL where nothing else is left. Caller frees. */
 MUST_CHECK int daemon_json_without(const char *bytes, size_t len, const json_t *keys,
                                    char **ret_text, struct error *err);
+/* With the keys of these names as they were in `before`, and all others as they are;
+ * *ret_text is NULL where those others are as they were, too. Caller frees. */
+MUST_CHECK int daemon_json_keys_back(const char *bytes, size_t len, const char *before,
+                                     size_t before_len, const char *const *names,
+                                     char **ret_text, struct error *err);
 
 #endif

@@ -86,17 +86,18 @@ static void put_memo(struct worker *w)
         json_object_set_new(seen, "reload_failed", json_true());
 }
 
+const char *const docker_key_names[] = {"cluster-store", "cluster-advertise",
+                                        "cluster-store-opts", NULL};
+
 static void copy_keys(json_t *file, const json_t *document)
 {
-    static const char *const names[] = {"cluster-store", "cluster-advertise",
-                                        "cluster-store-opts"};
     json_t *keys = json_object();
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        json_t *value = json_object_get(document, names[i]);
+    for (const char *const *name = docker_key_names; *name; name++) {
+        json_t *value = json_object_get(document, *name);
 
         if (value)
-            json_object_set(keys, names[i], value);
+            json_object_set(keys, *name, value);
     }
     json_object_set_new(file, "keys", keys);
 }

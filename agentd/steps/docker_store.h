@@ -15,6 +15,7 @@ const struct docker_store_options *docker_options(const struct worker *w);
 json_t *docker_before(const struct worker *w); /* memo.before or NULL */
 bool docker_memo_is(const struct worker *w, const char *key, const char *text);
 const char *docker_text(const json_t *object, const char *key); /* "" where absent */
+extern const char *const docker_key_names[];                    /* ends with NULL */
 /* Do these keys of a daemon.json hold what the spec wants? */
 bool docker_keys_right(const struct worker *w, const json_t *keys);
 

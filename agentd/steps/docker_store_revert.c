@@ -10,13 +10,17 @@
 #include "agentd/steps/docker_store.h"
 
 #include "agentd/steps/backup.h"
+#include "agentd/steps/daemon_json.h"
 #include "agentd/steps/installed.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/digest.h"
+#include "shared/base/fs.h"
 #include "shared/base/str.h"
 #include "shared/model/judge_undo.h"
 
 #include <errno.h>
 
-enum { LOOK_AGAIN_MS = 1000 };
+enum { FILE_MAX_BYTES = 1 << 20, LOOK_AGAIN_MS = 1000 };
 
 static const char *unit_of(const struct worker *w)
 {
@@ -60,6 +64,38 @@ static enum flow_verdict look_at_unit(struct flow *flow, void *ctx, struct error
     return worker_unit_show(w, flow, unit_of(w), on_unit, err);
 }
 
+/* Between two of our visits somebody may have changed other keys: those stay, and what
+ * was before becomes his file with our keys as they were. */
+static int keep_others(struct worker *w, const char *wrote, struct error *err)
+{
+    const char *state_dir = w->step.env->state_dir;
+    const char *path = docker_options(w)->daemon_json;
+    const json_t *before = json_object_get(docker_before(w), "file");
+    _cleanup_(freep) char *bytes = NULL;
+    _cleanup_(freep) char *then = NULL;
+    _cleanup_(freep) char *text = NULL;
+    char sha256[DIGEST_HEX_SIZE];
+    size_t len = 0, then_len = 0;
+    json_t *file = NULL;
+
+    if (fs_read(path, FILE_MAX_BYTES, &bytes, &len, NULL) < 0)
+        return 0;
+    digest_bytes(bytes, len, sha256);
+    if (!str_equal(sha256, wrote))
+        return 0; /* the same as before, or refused */
+    int r = backup_read(state_dir, before, &then, &then_len, err);
+    if (r == 0)
+        r = daemon_json_keys_back(bytes, len, then, then_len, docker_key_names, &text,
+                                  err);
+    if (r < 0 || !text)
+        return r;
+    r = backup_with(state_dir, path, text, &file, err);
+    if (r < 0)
+        return r;
+    json_object_set_new(docker_before(w), "file", file);
+    return step_save(&w->step, err);
+}
+
 static enum flow_verdict put_back(struct flow *flow, void *ctx, struct error *err)
 {
     struct worker *w = ctx;
@@ -70,6 +106,8 @@ static enum flow_verdict put_back(struct flow *flow, void *ctx, struct error *er
 
     if (!wrote)
         return FLOW_NEXT; /* nothing was written */
+    if (!w->step.env->force && keep_others(w, wrote, err) < 0)
+        return worker_failed(err);
     if (backup_restore(state_dir, json_object_get(before, "file"),
                        w->step.env->force ? NULL : wrote, NULL, err) < 0)
         return worker_failed(err);

@@ -183,6 +183,58 @@ static void revert_keeps_what_somebody_wrote_since(void **state)
     world_assert_file(FILE_NAME, "{\"theirs\": true}", 0644);
 }
 
+/* As the archive has it of two visits: what was before the first, what the last wrote.
+ */
+static void undo_both(const json_t *first)
+{
+    json_object_set(world.journal, "before", json_object_get(first, "before"));
+    json_object_del(world.journal, "restart");
+    world.env.undoes = true;
+    assert_ok(world_revert());
+}
+
+static void an_undo_keeps_what_somebody_wrote_between_two_visits(void **state)
+{
+    static const char theirs[] = "{\n  \"log-driver\": \"json-file\"\n}\n";
+
+    assert_ok(world_visit());
+    json_t *first = json_incref(world.journal);
+    world_forget();
+    world_write(FILE_NAME, 0644, theirs);
+    assert_ok(world_visit());
+
+    undo_both(first);
+
+    world_assert_file(FILE_NAME, theirs, 0644);
+    assert_ok(world_revert());
+    world_assert_file(FILE_NAME, theirs, 0644);
+    json_decref(first);
+}
+
+/* He kept our key beside his own, and we wrote ours anew. */
+static void an_undo_takes_only_its_keys_out_of_somebodys_file(void **state)
+{
+    char text[128];
+
+    assert_int_equal(unlink(world_path(FILE_NAME)), 0);
+    assert_ok(world_visit());
+    json_t *first = json_incref(world.journal);
+    world_forget();
+    snprintf(text, sizeof(text),
+             "{\"debug\": true, \"cluster-store\": \"etcd://127.0.0.1:%d\"}",
+             world.port);
+    world_write(FILE_NAME, 0600, text);
+    world_spec(STEP_DOCKER_STORE, SPEC_WITH("'advertise':'10.0.0.1:2375'"));
+    world_write("http/tcp/_v2_keys_docker_nodes_10.0.0.1:2375", 0644,
+                "200 {\"node\":{}}");
+    assert_ok(world_visit());
+
+    undo_both(first);
+
+    world_assert_file(FILE_NAME, "{\"debug\": true}", 0600);
+    json_decref(first);
+}
+
 static void a_symlink_stays_one(void **state)
 {
     struct stat st;
@@ -425,6 +477,8 @@ int main(void)
         T(what_somebody_changed_before_we_wrote_is_left_alone),
         T(revert_takes_away_a_file_and_directory_that_we_made),
         T(revert_keeps_what_somebody_wrote_since),
+        T(an_undo_keeps_what_somebody_wrote_between_two_visits),
+        T(an_undo_takes_only_its_keys_out_of_somebodys_file),
         T(a_symlink_stays_one),
         T(without_leave_nothing_is_restarted),
         T(a_host_that_steps_back_asks_no_docker_that_it_left_alone),
