@@ -49,6 +49,18 @@ static enum flow_verdict put_config_back(struct flow *flow, void *ctx,
     return FLOW_NEXT;
 }
 
+/* As it was recorded; where the register has lost it, the pinned one, or none. */
+static const char *digest_of_ours(const struct worker *w, enum cni_file file,
+                                  const json_t *installed)
+{
+    const struct cni_options *options = cni_options(w);
+    const char *sha256 = cni_text(installed, "sha256");
+
+    if (*sha256)
+        return sha256;
+    return file == CNI_CALICO ? options->calico.sha256 : options->calico_ipam.sha256;
+}
+
 static int put_binary_back(struct worker *w, enum cni_file file, struct error *err)
 {
     const char *state_dir = w->step.env->state_dir;
@@ -56,7 +68,7 @@ static int put_binary_back(struct worker *w, enum cni_file file, struct error *e
     const json_t *entry = json_object_get(before, cni_key(file));
     _cleanup_(freep) char *path = cni_path(w, file);
     json_t *installed = installed_get(state_dir, path);
-    const char *ours = json_string_value(json_object_get(installed, "sha256"));
+    const char *ours = digest_of_ours(w, file, installed);
     int r = entry ? backup_restore(state_dir, entry, w->step.env->force ? NULL : ours,
                                    NULL, err)
                   : 0; /* not known to be ours: left alone */

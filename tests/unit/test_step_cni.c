@@ -261,6 +261,18 @@ static void revert_puts_back_what_was_there(void **state)
     assert_int_equal(world_restarts(UNIT), 0);
 }
 
+/* The register of what we installed is damaged, and the binary is somebody else's. */
+static void revert_keeps_a_binary_that_is_not_known_to_be_ours(void **state)
+{
+    assert_ok(world_visit());
+    world_write("active/cni/calico", 0755, "theirs");
+    world_write("state/installed.json", 0600, "");
+
+    assert_int_equal(world_revert(), -ESTALE);
+
+    world_assert_file("active/cni/calico", "theirs", 0755);
+}
+
 /* Of all that the visit writes the register is the largest. */
 static void a_binary_that_could_not_be_recorded_is_put_back(void **state)
 {
@@ -374,6 +386,7 @@ int main(void)
         T(the_agent_may_listen_on_the_hosts_address_alone),
         T(revert_takes_away_what_was_not_there),
         T(revert_puts_back_what_was_there),
+        T(revert_keeps_a_binary_that_is_not_known_to_be_ours),
         T(a_binary_that_could_not_be_recorded_is_put_back),
         T(a_crash_at_any_save_restarts_the_agent_no_second_time),
         T(cancelled_at_any_step_it_can_be_taken_up),
