@@ -83,7 +83,7 @@ static void on_names(void *ctx, const struct strings *names, const bool *live)
 static void on_record(void *ctx, int index, const struct record *record)
 {
     struct begun_hosts *hosts = ctx;
-    hosts->begun[index] = record->attempt > 0 || record->stages_done > 0;
+    hosts->begun[index] = record_visited(record);
 }
 
 static void on_bad(void *ctx, int index, const struct error *err)

@@ -283,6 +283,13 @@ bool record_retrying(const struct record *record)
     return false;
 }
 
+/* A repair begins again at attempt 0, of the first stage perhaps. */
+bool record_visited(const struct record *record)
+{
+    return record->attempt > 0 || record->stages_done > 0 ||
+           record->drift != RECORD_STEADY || record->repairs > 0;
+}
+
 bool record_keeps_permit(const struct record *record)
 {
     return record->permit >= 0 || record->zone_permit >= 0;

@@ -111,6 +111,8 @@ bool record_step_drifted(const struct record *record, const char *name);
 /* It had failed, and its wave does not wait for it any more, but it is at work again.
  */
 bool record_retrying(const struct record *record);
+/* Its rollout has begun a visit there, and may have changed it. */
+bool record_visited(const struct record *record);
 bool record_keeps_permit(const struct record *record); /* of the lease or its zone */
 /* The lease that zone_permit is of. */
 struct lease_name record_zone_lease(const struct record *record);

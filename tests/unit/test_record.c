@@ -252,6 +252,26 @@ static void terminal_states_are_the_last_four(void **state)
     }
 }
 
+static void a_host_that_repairs_itself_from_the_first_stage_on_was_visited(void **state)
+{
+    struct record fresh, record;
+
+    record_init(&fresh, 0);
+    assert_false(record_visited(&fresh));
+    record = fresh;
+    record.attempt = 1;
+    assert_true(record_visited(&record));
+    record = fresh;
+    record.stages_done = 1;
+    assert_true(record_visited(&record));
+    record = fresh; /* as drift_judge leaves it */
+    record.drift = RECORD_REPAIRING;
+    assert_true(record_visited(&record));
+    record.drift = RECORD_STEADY; /* excluded while it repaired itself */
+    record.repairs = 1;
+    assert_true(record_visited(&record));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_newer_programs_record_is_refused),
         cmocka_unit_test(a_broken_text_names_line_and_column),
         cmocka_unit_test(terminal_states_are_the_last_four),
+        cmocka_unit_test(
+            a_host_that_repairs_itself_from_the_first_stage_on_was_visited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
