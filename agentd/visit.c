@@ -309,6 +309,7 @@ void visit_end_failed(struct visit *v)
     struct error err;
     char text[384];
     const json_t *memo = NULL;
+    v->healthy = v->healthy && !v->forgot;
     snprintf(text, sizeof(text), "%s: %.340s", step_name(v->failed_step),
              v->failure.text);
     (void)journal_step_get(v->world.journal, step_name(v->failed_step), NULL, &memo);
@@ -518,7 +519,7 @@ void visit_take_up(struct visit *v, struct runner *runner,
     v->manifest = manifest;
     v->stage = &manifest->spec->stages[stage];
     v->index = 0;
-    v->healthy = false;
+    v->healthy = v->forgot = false;
     v->surveyed_disruptive = false;
     memset(v->changed, 0, sizeof(v->changed));
     v->env.spec = manifest->spec;

@@ -139,6 +139,38 @@ static int open_journal(struct visit *v, struct error *err)
     return journal_begin(journal, &visit, err);
 }
 
+/* Beside the steps in the journal, from when it was missed until the visit is done. */
+static const char forgot[] = "forgot";
+
+/* Every step notes what it will put back before it asks for leave: a disk that was lost
+ * since does not tell what the leave was used for. */
+static bool has_forgotten(struct visit *v)
+{
+    const struct journal *journal = v->world.journal;
+    if (journal_step_get(journal, forgot, NULL, NULL))
+        return true;
+    if (!runner_record(v->runner)->disrupted ||
+        journal_step_get(journal, JOURNAL_GOING_BACK, NULL, NULL))
+        return false;
+    for (int i = 0; i < v->stage->steps_count; i++) {
+        enum journal_phase phase;
+        const json_t *memo = NULL;
+        if (journal_step_get(journal, step_name(v->stage->steps[i]), &phase, &memo) &&
+            (json_object_size(memo) > 0 || (v->env.undoes && phase == JOURNAL_PROVED)))
+            return false;
+    }
+    return true;
+}
+
+/* What this attempt itself writes must not be taken for memory after a crash. */
+static int note_forgotten(struct visit *v, struct error *err)
+{
+    v->forgot = has_forgotten(v);
+    return v->forgot ? journal_step(v->world.journal, forgot, JOURNAL_OBSERVED, NULL,
+                                    loop_wall_ms(v->loop), err)
+                     : 0;
+}
+
 void visit_on_begin(void *ctx)
 {
     struct visit *v = ctx;
@@ -148,8 +180,13 @@ void visit_on_begin(void *ctx)
         return;
     bool untouched = journal_state(v->world.journal) == JOURNAL_ABSENT;
     if (open_journal(v, &err) < 0) {
-        v->healthy = untouched; /* a full disk before the first change harms nobody */
+        /* a full disk before the first change harms nobody */
+        v->healthy = untouched && !runner_record(v->runner)->disrupted;
         visit_end(v, VISIT_FAILED, err.text);
+        return;
+    }
+    if (note_forgotten(v, &err) < 0) {
+        visit_end_broken(v, &err);
         return;
     }
     if (v->env.undoes || !install_goes_back(v))

@@ -148,9 +148,6 @@ void install_proved(struct visit *v, int result, const struct error *err)
 
 /* ---- putting back ---- */
 
-/* Beside the steps in the journal, from the decision to put back until the end. */
-static const char going_back[] = "going-back";
-
 static void note_going_back(struct visit *v)
 {
     struct error err;
@@ -158,7 +155,7 @@ static void note_going_back(struct visit *v)
         json_pack("{s:s,s:o,s:i,s:s}", "step", step_name(v->failed_step), "error",
                   json_text(v->failure.text), "attempt", v->order.attempt, "result",
                   visit_result_text(v->going_back));
-    if (journal_step(v->world.journal, going_back, JOURNAL_REVERTING, memo,
+    if (journal_step(v->world.journal, JOURNAL_GOING_BACK, JOURNAL_REVERTING, memo,
                      loop_wall_ms(v->loop), &err) < 0)
         log_warn("visit", "ignoring: %s", err.text);
     json_decref(memo);
@@ -254,7 +251,7 @@ bool install_goes_back(struct visit *v)
     const json_t *memo = NULL;
     const char *step, *error, *result = NULL;
     int attempt;
-    if (!journal_step_get(v->world.journal, going_back, NULL, &memo) ||
+    if (!journal_step_get(v->world.journal, JOURNAL_GOING_BACK, NULL, &memo) ||
         json_unpack((json_t *)(uintptr_t)memo, "{s:s,s:s,s:i,s?s}", "step", &step,
                     "error", &error, "attempt", &attempt, "result", &result) < 0 ||
         attempt != v->order.attempt)

@@ -23,6 +23,9 @@ enum visit_phase {
 };
 enum { VISIT_PHASES = PHASE_UNDO + 1 };
 
+/* Beside the steps in the journal, from the decision to put back until the end. */
+#define JOURNAL_GOING_BACK "going-back"
+
 struct visit {
     struct visitor visitor;
     struct visit_world world;
@@ -44,6 +47,8 @@ struct visit {
     bool changed[STEP_COUNT]; /* by this visit: to revert when it fails */
     bool recalled;            /* an undo's step has a memo of what was before */
     bool healthy;
+    bool forgot; /* it had leave to disrupt before, and the journal tells nothing of it
+                  */
     bool surveyed_disruptive;
     bool outlived;                /* the host said that it goes down, and did not */
     enum visit_result going_back; /* what a visit that puts back then ends as */

@@ -490,6 +490,74 @@ static void a_failure_in_words_that_are_no_text_is_remembered_all_the_same(void 
     assert_non_null(strstr(world->error, "does not answer"));
 }
 
+/* Its disk was lost in the middle of a restart, which nothing tells of any more. */
+static void
+a_host_that_lost_its_journal_after_it_had_leave_is_not_called_well(void **state)
+{
+    world->had_leave = world->first_fails = world->looks_quiet = true;
+    world->installed[0] = true;
+
+    for (int attempt = 1; attempt < 4; attempt++) {
+        assert_int_equal(visit_once(attempt), ENDED);
+
+        assert_int_equal(world->result, VISIT_FAILED);
+        assert_false(world->healthy);
+    }
+    world->first_fails = false;
+    assert_int_equal(visit_once(4), ENDED);
+    assert_int_equal(world->result, VISIT_DONE);
+}
+
+static void
+a_host_that_lost_its_journal_forgets_no_second_time_that_it_did(void **state)
+{
+    for (int at = 1;; at++) {
+        begin_again();
+        world->had_leave = world->cni_fails = world->installed[0] = true;
+        world->crash_at = at;
+
+        int code = visit_once(1);
+        if (code == CRASHED)
+            assert_int_equal(visit_once(1), ENDED);
+
+        assert_int_equal(world->result, VISIT_FAILED);
+        assert_false(world->healthy);
+        if (code != CRASHED)
+            break;
+    }
+}
+
+static void a_host_that_remembers_its_leave_is_well_when_it_has_put_back(void **state)
+{
+    for (int at = 1;; at++) {
+        begin_again();
+        world->cni_fails = true;
+        world->crash_at = at;
+        if (visit_once(1) != CRASHED)
+            break;
+        world->had_leave = world->acts[0] > 0 || world->acts[1] > 0;
+
+        assert_int_equal(visit_once(1), ENDED);
+
+        assert_int_equal(world->result, VISIT_FAILED);
+        assert_true(world->healthy);
+    }
+}
+
+static void a_full_disk_after_a_leave_is_no_well_host(void **state)
+{
+    static char gone[80];
+    snprintf(gone, sizeof(gone), "%s", root);
+    strcat(root, "/gone");
+    world->had_leave = true;
+
+    assert_int_equal(visit_once(1), ENDED);
+
+    assert_int_equal(world->result, VISIT_FAILED);
+    assert_false(world->healthy);
+    strcpy(root, gone);
+}
+
 /* Nothing was changed: that is no host whose permit must be kept. */
 static void a_disk_that_takes_no_journal_leaves_the_host_as_it_is(void **state)
 {
@@ -587,6 +655,10 @@ int main(void)
         T(what_was_not_put_back_is_told_beside_the_failure),
         T(a_failed_visit_says_so_again_and_acts_no_more),
         T(a_failure_in_words_that_are_no_text_is_remembered_all_the_same),
+        T(a_host_that_lost_its_journal_after_it_had_leave_is_not_called_well),
+        T(a_host_that_lost_its_journal_forgets_no_second_time_that_it_did),
+        T(a_host_that_remembers_its_leave_is_well_when_it_has_put_back),
+        T(a_full_disk_after_a_leave_is_no_well_host),
         T(a_disk_that_takes_no_journal_leaves_the_host_as_it_is),
         T(an_unreadable_journal_is_no_healthy_host),
         T(a_repair_leaves_alone_what_is_only_reported),

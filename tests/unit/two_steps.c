@@ -268,6 +268,7 @@ int visit_once(int attempt)
         .own_lease = !world->quiet_lease,
     };
     memset(&runner, 0, sizeof(runner));
+    runner.next.disrupted = world->had_leave;
     visit = visit_new(&place);
     visit_visitor(visit)->ops->visit(visit_visitor(visit), &runner, &order);
     int code = run();

@@ -28,6 +28,7 @@ struct world { /* shared with the processes that are killed */
     bool restarted;      /* its question was answered, and it did */
     bool looks_quiet;    /* its judgement is that it would disrupt nothing */
     bool cni_is_stuck;   /* its revert fails */
+    bool had_leave;      /* before a crash or a retry, says its record */
     bool master_is_dead; /* what was disturbed cannot be proved */
     int act_fails;       /* with that code */
     int outlives_ms;     /* a host that goes down does not; 0 = it does */
