@@ -269,13 +269,17 @@ static void on_remove(struct worker *w, int status, const json_t *body,
         flow_next(w->flow);
 }
 
+/* The one that was looked at: its name may be another's by now. */
 enum flow_verdict container_remove(struct flow *flow, void *ctx, struct error *err)
 {
     struct container_work *c = ctx;
+    const char *id = json_string_value(json_object_get(c->inspected, "Id"));
 
     if (!c->remove)
         return FLOW_NEXT;
-    return call_named(c, flow, "DELETE", "?force=1", on_remove, err);
+    _cleanup_(freep) char *path =
+        mem_printf("/containers/%s?force=1", id && *id ? id : c->name);
+    return container_call(c, flow, "DELETE", path, NULL, on_remove, err);
 }
 
 enum flow_verdict container_create(struct flow *flow, void *ctx, struct error *err)

@@ -53,6 +53,7 @@ struct fake_container *fake_put(const char *name, const char *body)
         snprintf(c->image_id, sizeof c->image_id, "%s", fake->image_id);
         c->running = true;
         c->started = ++fake->start_clock;
+        snprintf(c->id, sizeof c->id, "4f%02x", ++fake->id_clock);
         snprintf(c->name, sizeof c->name, "%s", name);
         return c;
     }
@@ -155,7 +156,7 @@ static json_t *inspect(const struct fake_container *c)
     json_t *labels = json_object_get(body, "Labels");
     json_t *whole =
         json_pack("{s:s, s:s, s:s, s:i, s:{s:b, s:b, s:s}, s:{s:O, s:O, s:o}, s:O}",
-                  "Id", "4f00", "Name", name, "Image", c->image_id, "RestartCount",
+                  "Id", c->id, "Name", name, "Image", c->image_id, "RestartCount",
                   c->restarts, "State", "Running", c->running, "Restarting",
                   c->restarting, "StartedAt", started_at, "Config", "Image",
                   json_object_get(body, "Image"), "Env", json_object_get(body, "Env"),
@@ -233,6 +234,14 @@ static void remove_one(int fd, struct fake_container *c)
     answer(fd, 204, "");
 }
 
+static struct fake_container *named_or_of_id(const char *name)
+{
+    for (int i = 0; i < FAKE_CONTAINERS; i++)
+        if (fake->containers[i].name[0] && strcmp(fake->containers[i].id, name) == 0)
+            return &fake->containers[i];
+    return fake_container(name);
+}
+
 static void on_container(int fd, const char *method, const char *rest, const char *body)
 {
     char name[64];
@@ -244,7 +253,7 @@ static void on_container(int fd, const char *method, const char *rest, const cha
     }
     size_t len = strcspn(rest, "/?");
     snprintf(name, sizeof name, "%.*s", (int)len, rest);
-    struct fake_container *c = fake_container(name);
+    struct fake_container *c = named_or_of_id(name);
     const char *verb = rest + len;
     if (!c)
         answer(fd, 404, "{\"message\":\"No such container\"}");
@@ -265,8 +274,19 @@ static void on_container(int fd, const char *method, const char *rest, const cha
         answer(fd, 400, "{\"message\":\"the fake does not know this\"}");
 }
 
+static void replace(struct fake_container *c)
+{
+    char name[sizeof c->name];
+
+    snprintf(name, sizeof name, "%s", c->name);
+    c->name[0] = '\0';
+    fake_put(name, "{\"Image\":\"theirs\",\"Env\":[],\"HostConfig\":{}}");
+}
+
 static void pull(int fd)
 {
+    if (fake->replaced_by_pull)
+        replace(fake_container("calico-node"));
     if (!fake->pulled_id[0]) {
         answer(fd, 404, "{\"message\":\"repository does not exist\"}");
         return;

@@ -16,6 +16,7 @@
 
 struct fake_container {
     char name[64];     /* "" = none */
+    char id[16];       /* of its own, also after another one of that name */
     char body[8192];   /* as created */
     char image_id[80]; /* of the image when it was created */
     bool running, restarting;
@@ -30,7 +31,8 @@ struct fake_engine {
     char image[128], image_id[80]; /* the one image; image_id "" = not pulled */
     char pulled_id[80];            /* what a pull would bring; "" = it fails */
     bool create_fails, start_fails, removal_in_progress;
-    int start_clock;
+    bool replaced_by_pull; /* somebody puts his own there meanwhile */
+    int start_clock, id_clock;
     long long epoch_s; /* StartedAt = this + started; half an hour ago by default */
     /* inside the containers */
     int felix_status; /* 0 = does not answer */

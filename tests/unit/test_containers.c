@@ -306,11 +306,28 @@ static void a_stale_node_is_replaced(void **state)
     must(phase(step, step->type->apply));
     fake_settle();
 
-    assert_int_equal(fake_calls("DELETE /containers/calico-node?force=1"), 1);
+    assert_int_equal(fake_calls("DELETE /containers/4f"), 1);
     assert_non_null(
         strstr(fake_container("calico-node")->body, "CALICO_IPV4POOL_IPIP=always"));
     must(phase(step, step->type->prove));
     assert_int_equal(observe(step), FINDING_RIGHT);
+    step_free(step);
+}
+
+static void a_node_that_somebody_replaces_during_a_pull_is_not_touched(void **state)
+{
+    struct step *step;
+
+    install();
+    use(other);
+    fake->image_id[0] = '\0';
+    strcpy(fake->pulled_id, "sha256:bb");
+    fake->replaced_by_pull = true;
+    step = node();
+    must_fail(phase(step, step->type->apply), "already in use");
+
+    assert_non_null(strstr(fake_container("calico-node")->body, "theirs"));
+    assert_true(fake_container("calico-node")->running);
     step_free(step);
 }
 
@@ -887,6 +904,7 @@ int main(void)
         TEST(an_absent_image_is_pulled_once),
         TEST(a_failed_pull_touches_nothing),
         TEST(a_stale_node_is_replaced),
+        TEST(a_node_that_somebody_replaces_during_a_pull_is_not_touched),
         TEST(a_foreign_node_is_not_touched),
         TEST(native_calico_is_refused),
         TEST(nothing_is_changed_before_it_is_in_the_journal),
