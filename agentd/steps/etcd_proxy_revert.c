@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static const json_t *before_of(const struct worker *w)
 {
@@ -79,13 +80,24 @@ static enum flow_verdict clear(struct flow *flow, void *ctx, struct error *err)
     return worker_unit_try(ctx, flow, "reset-failed", ETCD_UNIT_NAME, err);
 }
 
+/* A proxy writes its record and no more: what else is there is somebody else's. */
+static int remove_record(struct worker *w, struct error *err)
+{
+    _cleanup_(freep) char *dir = etcd_proxy_dir(w);
+    int r = fs_remove_tree(dir, err);
+
+    if (r == 0)
+        (void)rmdir(etcd_options(w)->data_dir);
+    return r;
+}
+
 static enum flow_verdict put_files_back(struct flow *flow, void *ctx, struct error *err)
 {
     struct worker *w = ctx;
     const char *state_dir = w->step.env->state_dir;
     const json_t *binary = json_object_get(before_of(w), "binary");
 
-    if (!was(w, "data") && fs_remove_tree(etcd_options(w)->data_dir, err) < 0)
+    if (!was(w, "data") && remove_record(w, err) < 0)
         return worker_failed(err);
     if (!binary)
         return FLOW_NEXT;

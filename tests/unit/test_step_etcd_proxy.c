@@ -93,6 +93,22 @@ static void revert_leaves_nothing(void **state)
     assert_int_equal(world.judgement.finding, FINDING_ABSENT);
 }
 
+/* A later rollout, or --set of an undo, may name a directory that others use. */
+static void revert_keeps_what_others_have_in_the_data_directory(void **state)
+{
+    assert_ok(world_visit());
+    world_write("var/theirs/member/wal", 0600, "x");
+    world_write("var/theirs/proxy/cluster", 0600, "{}");
+    world_spec(STEP_ETCD_PROXY,
+               "{'steps':{'etcd-proxy':{'listen':['http://127.0.0.1:{P}'],'data_dir':"
+               "'{W}/var/theirs','binary':{'path':'{W}/bin/etcd'}}}}");
+
+    assert_ok(world_revert());
+
+    world_assert_file("var/theirs/member/wal", "x", 0600);
+    assert_false(fs_exists(world_path("var/theirs/proxy")));
+}
+
 static void revert_puts_back_an_earlier_unit(void **state)
 {
     _cleanup_(freep) char *before = NULL;
@@ -319,6 +335,7 @@ int main(void)
         T(the_unit_is_written_enabled_and_started),
         T(a_second_rollout_changes_nothing),
         T(revert_leaves_nothing),
+        T(revert_keeps_what_others_have_in_the_data_directory),
         T(revert_puts_back_an_earlier_unit),
         T(the_binary_comes_out_of_an_archive),
         T(a_fetched_binary_is_taken_away_again),
