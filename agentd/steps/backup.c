@@ -247,6 +247,13 @@ static int changed_since(const json_t *entry, const char *ours, bool *ret_as_bef
     return r;
 }
 
+int backup_check(const json_t *entry, const char *ours, struct error *err)
+{
+    bool as_before;
+
+    return changed_since(entry, ours, &as_before, err);
+}
+
 int backup_restore(const char *state_dir, const json_t *entry, const char *ours,
                    const char *stage_dir, struct error *err)
 {

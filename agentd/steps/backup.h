@@ -27,6 +27,8 @@ MUST_CHECK int backup_read(const char *state_dir, const json_t *entry, char **re
                            size_t *ret_len, struct error *err);
 /* Is the file now as the entry says? */
 MUST_CHECK int backup_matches(const json_t *entry, bool *ret, struct error *err);
+/* Would backup_restore refuse it? */
+MUST_CHECK int backup_check(const json_t *entry, const char *ours, struct error *err);
 /* -ESTALE when the file is neither as the entry says nor as we left it (digest ours;
  * NULL = not looked at): somebody changed it since. stage_dir as in fs.h. */
 MUST_CHECK int backup_restore(const char *state_dir, const json_t *entry,

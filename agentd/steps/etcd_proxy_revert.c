@@ -39,6 +39,23 @@ static enum flow_verdict anything(struct flow *flow, void *ctx, struct error *er
     return before_of(ctx) ? FLOW_NEXT : FLOW_DONE;
 }
 
+static const char *wrote_of(const struct worker *w)
+{
+    return w->step.env->force
+               ? NULL
+               : json_string_value(json_object_get(w->step.memo, "wrote"));
+}
+
+/* Before it is stopped: what is not put back runs on. */
+static enum flow_verdict refuse_changed(struct flow *flow, void *ctx, struct error *err)
+{
+    struct worker *w = ctx;
+
+    return backup_check(json_object_get(before_of(w), "unit"), wrote_of(w), err) < 0
+               ? worker_failed(err)
+               : FLOW_NEXT;
+}
+
 static bool unit_exists(const struct worker *w)
 {
     _cleanup_(freep) char *path = etcd_unit_path(w);
@@ -62,10 +79,9 @@ static enum flow_verdict disable(struct flow *flow, void *ctx, struct error *err
 static enum flow_verdict put_unit_back(struct flow *flow, void *ctx, struct error *err)
 {
     struct worker *w = ctx;
-    const char *wrote = json_string_value(json_object_get(w->step.memo, "wrote"));
 
     if (backup_restore(w->step.env->state_dir, json_object_get(before_of(w), "unit"),
-                       w->step.env->force ? NULL : wrote, NULL, err) < 0)
+                       wrote_of(w), NULL, err) < 0)
         return worker_failed(err);
     return FLOW_NEXT;
 }
@@ -166,6 +182,7 @@ static enum flow_verdict forget(struct flow *flow, void *ctx, struct error *err)
 
 const struct flow_step etcd_proxy_revert[] = {
     {.name = "anything to put back", .run = anything},
+    {.name = "refuse a changed unit", .run = refuse_changed},
     {.name = "stop the unit", .run = stop, .cancel = worker_drop},
     {.name = "disable the unit", .run = disable, .cancel = worker_drop},
     {.name = "put the unit back", .run = put_unit_back},

@@ -109,6 +109,22 @@ static void revert_keeps_what_others_have_in_the_data_directory(void **state)
     assert_false(fs_exists(world_path("var/theirs/proxy")));
 }
 
+static void a_unit_that_somebody_changed_is_not_even_stopped(void **state)
+{
+    assert_ok(world_visit());
+    world_write(UNIT_FILE, 0644, "[Service]\nExecStart=/bin/theirs\n");
+    world_write("acts", 0644, "");
+
+    world.env.undoes = true;
+    assert_int_equal(world_revert(), -ESTALE);
+
+    assert_false(world_did("stop " UNIT));
+    assert_false(world_did("disable " UNIT));
+    world.env.force = true;
+    assert_ok(world_revert());
+    assert_false(fs_exists(world_path(UNIT_FILE)));
+}
+
 static void revert_puts_back_an_earlier_unit(void **state)
 {
     _cleanup_(freep) char *before = NULL;
@@ -336,6 +352,7 @@ int main(void)
         T(a_second_rollout_changes_nothing),
         T(revert_leaves_nothing),
         T(revert_keeps_what_others_have_in_the_data_directory),
+        T(a_unit_that_somebody_changed_is_not_even_stopped),
         T(revert_puts_back_an_earlier_unit),
         T(the_binary_comes_out_of_an_archive),
         T(a_fetched_binary_is_taken_away_again),
