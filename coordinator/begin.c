@@ -5,6 +5,7 @@
  */
 #include "coordinator/begin.h"
 
+#include "coordinator/current.h"
 #include "coordinator/watch.h"
 #include "shared/model/draft.h"
 #include "shared/swarm/rollout_create.h"
@@ -109,7 +110,12 @@ static int make_draft(struct cli *cli, const struct plan *plan, const struct goa
                                   .kind = goal->kind,
                                   .of = goal->of,
                                   .force = goal->force};
-    rollout_id_make(header.created_ms, loop_random(cli->loop), header.id);
+    struct current last;
+    int rc = current_get(cli, &last);
+    if (rc < 0)
+        return rc;
+    rollout_id_after(last.rollout, header.created_ms, loop_random(cli->loop),
+                     header.id);
     STR_COPY(header.by, cli->who);
     STR_COPY(header.why, cli->options.reason ? cli->options.reason : "");
     return draft_make(&cli->spec, plan, &header, ret, &cli->err);

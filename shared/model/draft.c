@@ -23,6 +23,19 @@ void rollout_id_make(int64_t wall_ms, uint64_t random, char ret[ROLLOUT_ID_SIZE]
                    (unsigned)(random & 0xffffU));
 }
 
+void rollout_id_after(const char *last, int64_t wall_ms, uint64_t random,
+                      char ret[ROLLOUT_ID_SIZE])
+{
+    struct tm tm = {0};
+
+    rollout_id_make(wall_ms, random, ret);
+    if (strcmp(ret, last) > 0)
+        return;
+    const char *rest = strptime(last, "%Y%m%d-%H%M%S", &tm);
+    if (rest && *rest == '-')
+        rollout_id_make(((int64_t)timegm(&tm) + 1) * 1000, random, ret);
+}
+
 static int open_gate(const struct spec *spec, int members, struct gate *gate,
                      struct error *err)
 {

@@ -35,5 +35,9 @@ void draft_done(struct draft *draft);
 
 /* "20261123-203000-1a2b" of an instant (UTC) and some random bits. */
 void rollout_id_make(int64_t wall_ms, uint64_t random, char ret[ROLLOUT_ID_SIZE]);
+/* The same, but never before the last rollout's ("" = none): hosts go by the order of
+ * names, and the clocks of two laptops differ. */
+void rollout_id_after(const char *last, int64_t wall_ms, uint64_t random,
+                      char ret[ROLLOUT_ID_SIZE]);
 
 #endif

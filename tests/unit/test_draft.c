@@ -157,6 +157,23 @@ static void ids_sort_by_time_and_are_valid(void **state)
     assert_true(rollout_id_valid(early) && rollout_id_valid(late));
 }
 
+/* The operator's clock was set back, or another laptop's is behind. */
+static void an_id_comes_after_the_last_ones_whatever_the_clock_says(void **state)
+{
+    char last[ROLLOUT_ID_SIZE], next[ROLLOUT_ID_SIZE];
+
+    rollout_id_make(1795464000000, 0xffff, last);
+    for (int64_t ago_ms = -2000; ago_ms < 7200000; ago_ms += 1800000) {
+        rollout_id_after(last, 1795464000000 - ago_ms, 0, next);
+        assert_true(strcmp(last, next) < 0);
+        assert_true(rollout_id_valid(next));
+    }
+    rollout_id_after("", 1795464000000, 0xffff, next);
+    assert_string_equal(next, last);
+    rollout_id_after("named-by-hand", 1795464000000, 0xffff, next);
+    assert_string_equal(next, last);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +184,7 @@ int main(void)
         cmocka_unit_test(nobody_fit_is_no_rollout),
         cmocka_unit_test(the_documents_decode_again),
         cmocka_unit_test(ids_sort_by_time_and_are_valid),
+        cmocka_unit_test(an_id_comes_after_the_last_ones_whatever_the_clock_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
