@@ -74,6 +74,14 @@ static json_t *missing_dirs(const struct worker *w)
     return missing;
 }
 
+/* Of an attempt before this one, which took back what its restart had given. */
+static void forget_return(struct worker *w)
+{
+    if (restart_done(&w->step, CNI_UNRESTART))
+        json_object_del(w->step.memo, CNI_RESTART);
+    json_object_del(w->step.memo, CNI_UNRESTART);
+}
+
 static enum flow_verdict keep(struct flow *flow, void *ctx, struct error *err)
 {
     struct worker *w = ctx;
@@ -94,6 +102,7 @@ static enum flow_verdict keep(struct flow *flow, void *ctx, struct error *err)
         }
         json_object_set_new(w->step.memo, "before", before);
     }
+    forget_return(w);
     if (restarts(w))
         json_object_set_new(w->step.memo, "restart_due", json_true());
     return step_save(&w->step, err) < 0 ? worker_failed(err) : FLOW_NEXT;

@@ -83,6 +83,7 @@ static enum flow_verdict keep(struct flow *flow, void *ctx, struct error *err)
             json_object_set_new(before, "installed", installed);
         json_object_set_new(w->step.memo, "before", before);
     }
+    json_object_del(w->step.memo, DOCKER_UNRESTART); /* of an attempt before this */
     if (restarts(w))
         json_object_set_new(w->step.memo, "restart_due", json_true());
     return step_save(&w->step, err) < 0 ? worker_failed(err) : FLOW_NEXT;

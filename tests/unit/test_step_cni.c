@@ -261,6 +261,30 @@ static void revert_puts_back_what_was_there(void **state)
     assert_int_equal(world_restarts(UNIT), 0);
 }
 
+/* The return of the first attempt is none of the second one's. */
+static void
+what_a_second_attempt_did_is_put_back_after_a_first_return_failed(void **state)
+{
+    char hook[1024];
+
+    agent_says("1.0.3", "a-S1", 4000.5);
+    assert_ok(world_visit());
+    snprintf(hook, sizeof(hook), "%secho junk > $W/network/cni/calico.cni\n",
+             on_restart);
+    world_write("hooks/" UNIT, 0644, hook);
+    assert_int_equal(world_revert(), -EIO);
+    assert_non_null(strstr(world.err.text, "is not as it was"));
+    assert_int_equal(unlink(world_path("network/cni/calico.cni")), 0);
+    world_write("hooks/" UNIT, 0644, on_restart);
+    assert_ok(world_visit());
+    assert_int_equal(world_restarts(UNIT), 3);
+
+    assert_ok(world_revert());
+
+    assert_bare();
+    assert_int_equal(world_restarts(UNIT), 4);
+}
+
 /* The register of what we installed is damaged, and the binary is somebody else's. */
 static void revert_keeps_a_binary_that_is_not_known_to_be_ours(void **state)
 {
@@ -386,6 +410,7 @@ int main(void)
         T(the_agent_may_listen_on_the_hosts_address_alone),
         T(revert_takes_away_what_was_not_there),
         T(revert_puts_back_what_was_there),
+        T(what_a_second_attempt_did_is_put_back_after_a_first_return_failed),
         T(revert_keeps_a_binary_that_is_not_known_to_be_ours),
         T(a_binary_that_could_not_be_recorded_is_put_back),
         T(a_crash_at_any_save_restarts_the_agent_no_second_time),

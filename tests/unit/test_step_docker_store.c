@@ -293,6 +293,24 @@ static void a_docker_that_does_not_come_up_is_brought_back(void **state)
     assert_false(fs_exists(world_path("http/docker/DOWN")));
 }
 
+/* The return of the first attempt is none of the second one's. */
+static void
+what_a_second_attempt_did_is_put_back_after_a_first_return_failed(void **state)
+{
+    assert_ok(world_visit());
+    world_write("hooks/" UNIT, 0644, ""); /* it comes up with what it had */
+    assert_int_equal(world_revert(), -EIO);
+    assert_non_null(strstr(world.err.text, "docker still has store"));
+    world_write("hooks/" UNIT, 0644, on_restart);
+    assert_ok(world_visit());
+    assert_merged();
+
+    assert_ok(world_revert());
+
+    world_assert_file(FILE_NAME, original, 0600);
+    assert_int_equal(world_restarts(UNIT), 3);
+}
+
 /* Its unit has no limit for a start: with a store that swallows packets it hangs. */
 static void a_docker_that_hangs_in_its_start_is_brought_back(void **state)
 {
@@ -484,6 +502,7 @@ int main(void)
         T(a_host_that_steps_back_asks_no_docker_that_it_left_alone),
         T(a_docker_that_does_not_come_up_is_brought_back),
         T(a_docker_that_hangs_in_its_start_is_brought_back),
+        T(what_a_second_attempt_did_is_put_back_after_a_first_return_failed),
         T(a_crash_at_any_save_restarts_docker_no_second_time),
         T(a_crash_at_any_save_of_the_revert_is_finished),
         T(cancelled_at_any_step_it_can_be_taken_up),
