@@ -182,6 +182,9 @@ enum flow_verdict cni_look_at_files(struct flow *flow, void *ctx, struct error *
     look_at_neighbours(w);
     if (json_is_true(json_object_get(w->step.memo, "restart_due")))
         json_object_set_new(w->step.seen, "restart_due", json_true());
+    else if (restart_done(&w->step, CNI_RESTART) &&
+             !json_object_get(w->step.memo, CNI_UNRESTART))
+        json_object_set_new(w->step.seen, "restarted", json_true());
     return FLOW_NEXT;
 }
 

@@ -9,7 +9,7 @@
  *        "agent":{"version":"1.4.1","id":"…-S3","start_time":1490000000.5,
  *                 "isolation":true,"config_dir":"…","plugins_dir":"a:b"},
  *        "down":"…",                         why there is no agent
- *        "restart_due":true}                 of this visit (memo)
+ *        "restart_due":true,"restarted":true}    of this visit (memo)
  * "config" without "sha256" = no file.
  *
  * Mesos 1.2 and later read the directory again on a cache miss; 1.0 and 1.1 only at
@@ -134,6 +134,9 @@ static bool not_read_yet(const struct look *look)
     double start = json_number_value(json_object_get(look->agent, "start_time"));
     double written = json_number_value(json_object_get(look->config, "mtime"));
 
+    /* by this visit: whatever the clock says, which may have been set back */
+    if (seen_true(look->seen, "restarted"))
+        return false;
     return look->agent && *look->version && version_compare(look->version, "1.2") < 0 &&
            start <= written;
 }

@@ -285,6 +285,20 @@ what_a_second_attempt_did_is_put_back_after_a_first_return_failed(void **state)
     assert_int_equal(world_restarts(UNIT), 4);
 }
 
+/* Its start seems to be older than the file that it has read. */
+static void a_clock_that_was_set_back_restarts_the_agent_no_second_time(void **state)
+{
+    agent_says("1.0.3", "a-S1", 4000.5);
+    world_write("http/tcp/_metrics_snapshot", 0644, "200 {\"slave/registered\":0.0}");
+    assert_int_equal(world_visit(), -EAGAIN);
+    assert_int_equal(world_restarts(UNIT), 1);
+    world_write("http/tcp/_metrics_snapshot", 0644, "200 {\"slave/registered\":1.0}");
+
+    assert_ok(world_visit());
+
+    assert_int_equal(world_restarts(UNIT), 1);
+}
+
 /* The register of what we installed is damaged, and the binary is somebody else's. */
 static void revert_keeps_a_binary_that_is_not_known_to_be_ours(void **state)
 {
@@ -411,6 +425,7 @@ int main(void)
         T(revert_takes_away_what_was_not_there),
         T(revert_puts_back_what_was_there),
         T(what_a_second_attempt_did_is_put_back_after_a_first_return_failed),
+        T(a_clock_that_was_set_back_restarts_the_agent_no_second_time),
         T(revert_keeps_a_binary_that_is_not_known_to_be_ours),
         T(a_binary_that_could_not_be_recorded_is_put_back),
         T(a_crash_at_any_save_restarts_the_agent_no_second_time),
