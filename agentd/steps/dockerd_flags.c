@@ -13,15 +13,30 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FLAGS_MAX = 4, FLAG_TEXT_MAX = 96, TEXT_MAX_BYTES = 1 << 20 };
+enum { FLAGS_MAX = 8, FLAG_TEXT_MAX = 96, TEXT_MAX_BYTES = 1 << 20 };
 
 static const char FLAG_START[] = "--cluster-";
 
+static bool named(const json_t *flags, const char *flag)
+{
+    size_t len = strcspn(flag, "= \t"), i;
+    const json_t *one;
+
+    json_array_foreach (flags, i, one) {
+        const char *text = json_string_value(one);
+
+        if (strncmp(text, flag, len) == 0 && strcspn(text, "= \t") == len)
+            return true;
+    }
+    return false;
+}
+
+/* One of each name tells enough: there may be many options of a store. */
 static void add_flag(json_t *flags, const char *flag, size_t len, const char *where)
 {
     if (len > FLAG_TEXT_MAX)
         len = FLAG_TEXT_MAX;
-    if (json_array_size(flags) < FLAGS_MAX)
+    if (!named(flags, flag) && json_array_size(flags) < FLAGS_MAX)
         json_array_append_new(flags, json_sprintf("%.*s (%s)", (int)len, flag, where));
 }
 

@@ -468,6 +468,17 @@ static void a_flag_of_the_running_dockerd_is_refused(void **state)
     refuses("--cluster-store=etcd://h:1 (command line of pid 812)");
 }
 
+/* As many options of the store as there may be: none of them is in the file. */
+static void a_flag_behind_many_others_is_refused(void **state)
+{
+    world_write("cat/" UNIT, 0644,
+                "ExecStart=/usr/bin/dockerd --cluster-store-opt kv.cacertfile=/a "
+                "--cluster-store-opt kv.certfile=/b --cluster-store-opt kv.keyfile=/c "
+                "--cluster-store-opt kv.path=/d --cluster-store=etcd://h:1\n");
+
+    refuses("--cluster-store=etcd://h:1 (in its unit)");
+}
+
 static void a_flag_from_an_environment_file_is_refused(void **state)
 {
     char text[512];
@@ -509,6 +520,7 @@ int main(void)
         T(a_restart_that_was_asked_for_survives_a_crash),
         T(what_stands_on_the_host_is_refused_by_name),
         T(a_flag_of_the_running_dockerd_is_refused),
+        T(a_flag_behind_many_others_is_refused),
         T(a_flag_from_an_environment_file_is_refused),
     };
 
