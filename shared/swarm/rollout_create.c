@@ -278,6 +278,22 @@ static enum flow_verdict write_records(struct flow *flow, void *ctx, struct erro
     return FLOW_WAIT;
 }
 
+static void say_superseded(const struct rollout_create *create, char *dst, size_t size)
+{
+    (void)snprintf(dst, size, "superseded by rollout %s",
+                   create->documents.manifest->id);
+}
+
+/* It keeps nothing any more, by our own doing: only the reply was lost. */
+static bool stopped_by_us(const struct rollout_create *create)
+{
+    char reason[REASON_SIZE];
+
+    say_superseded(create, reason, sizeof(reason));
+    return create->has_incumbent && create->incumbent.phase == GATE_ABORT &&
+           str_equal(create->incumbent.reason, reason);
+}
+
 /* The incumbent's gate with another phase; its other fields stay. */
 static char *incumbent_in_phase(const struct rollout_create *create,
                                 enum gate_phase phase)
@@ -289,8 +305,7 @@ static char *incumbent_in_phase(const struct rollout_create *create,
     if (phase == GATE_KEEP)
         gate.reason[0] = '\0';
     else
-        snprintf(gate.reason, sizeof(gate.reason), "superseded by rollout %s",
-                 create->documents.manifest->id);
+        say_superseded(create, gate.reason, sizeof(gate.reason));
     return gate_encode(&gate);
 }
 
@@ -317,6 +332,7 @@ static void on_gate_again(void *ctx, const struct zk_reply *reply)
     if (!read_gate(create, reply))
         return;
     create->look_again = false;
+    create->was_keep = create->was_keep || stopped_by_us(create);
     flow_again(&create->flow, 0, NULL);
 }
 

@@ -145,7 +145,7 @@ a_host_at_work_in_a_kept_rollout_is_named_and_nothing_is_written(void **state)
 
 struct late_taker {
     struct desk_fixture *f;
-    bool armed;
+    bool armed, stops, lost;
 };
 
 /* A late host takes a permit between the first look and the stop of the grants. */
@@ -188,6 +188,57 @@ static void a_grant_between_the_looks_is_seen_and_the_kept_rollout_goes_on(void 
     assert_int_equal(desk_gate(&f, FIRST).phase, GATE_KEEP);
     assert_string_equal(desk_current(&f).rollout, FIRST);
     assert_int_equal(desk_children(&f, zpath_gate(ROOT, SECOND).text), -1);
+    desk_rollout_done(&first);
+    desk_rollout_done(&second);
+    desk_end(&f);
+}
+
+/* The first to write FIRST's gate is carried out, and never hears of it. */
+static void watch_the_stop(void *ctx, struct zk *client,
+                           const struct model_zk_request *request)
+{
+    struct late_taker *t = ctx;
+    on_request(ctx, client, request);
+    t->stops = t->armed && request->moment == MODEL_ZK_SENT && request->ops &&
+               strstr(request->path, FIRST "/gate");
+}
+
+static enum model_zk_fault lose_the_stop(void *ctx, uint64_t id, const char *client,
+                                         enum model_zk_fault drawn)
+{
+    struct late_taker *t = ctx;
+    if (!t->stops || t->lost)
+        return drawn;
+    t->lost = true;
+    return MODEL_ZK_FAULT_APPLIED;
+}
+
+static void a_stop_of_grants_whose_reply_is_lost_is_given_back_too(void **state)
+{
+    struct desk_fixture f;
+    struct late_taker taker = {.f = &f};
+    struct model_zk_config config = {.seed = 3,
+                                     .on_request = watch_the_stop,
+                                     .choose_fault = lose_the_stop,
+                                     .ctx = &taker};
+    desk_begin(&f, &config);
+    desk_init(&f);
+    struct desk_rollout first = desk_rollout_new(FIRST, 3, 0, "{}");
+    struct desk_rollout second = desk_rollout_new(SECOND, 3, 0, "{}");
+    assert_int_equal(desk_create(&f, &first), 0);
+    set_phase(&f, FIRST, GATE_KEEP);
+    struct rollout_create create = {0};
+    struct rollout_documents documents = {
+        .manifest = second.manifest, .waves = second.waves, .gate = &second.gate};
+
+    rollout_create_start(&create, f.zk, f.loop, ROOT, &documents, NULL, NULL, desk_done,
+                         &f);
+    assert_true(sim_loop_run_until(f.sim, writing, &taker, 60000));
+    desk_poke_create(&f, zpath_permit(ROOT, FIRST, "install", 0).text, "late-1");
+
+    assert_int_equal(desk_wait(&f), -EBUSY);
+    assert_true(taker.lost);
+    assert_int_equal(desk_gate(&f, FIRST).phase, GATE_KEEP);
     desk_rollout_done(&first);
     desk_rollout_done(&second);
     desk_end(&f);
@@ -317,6 +368,7 @@ int main(void)
             a_host_at_work_in_a_kept_rollout_is_named_and_nothing_is_written),
         cmocka_unit_test(
             a_grant_between_the_looks_is_seen_and_the_kept_rollout_goes_on),
+        cmocka_unit_test(a_stop_of_grants_whose_reply_is_lost_is_given_back_too),
         cmocka_unit_test(of_two_installs_at_once_one_wins),
         cmocka_unit_test(lost_replies_and_sessions_do_not_matter),
         cmocka_unit_test(it_can_be_cancelled_at_any_moment),
