@@ -173,13 +173,26 @@ static json_t *kept_part(const json_t *memo)
     return kept;
 }
 
+/* Each by itself: one that was right at first may have been written by a later visit.
+ */
+static void add_settings(json_t *before, const json_t *later)
+{
+    static const char settings[] = "sysctls";
+
+    (void)json_object_update_missing(json_object_get(before, settings),
+                                     json_object_get(later, settings));
+}
+
 static void take_over(json_t *steps, const char *step, const json_t *memo)
 {
     json_t *old = json_object_get(steps, step);
     json_t *kept = kept_part(memo);
 
-    if (old)
-        json_object_set(kept, "before", json_object_get(old, "before"));
+    if (old) {
+        json_t *before = json_deep_copy(json_object_get(old, "before"));
+        add_settings(before, json_object_get(memo, "before"));
+        json_object_set_new(kept, "before", before);
+    }
     json_object_set_new(steps, step, kept);
 }
 
@@ -271,6 +284,7 @@ static void add_later(json_t *whole, const json_t *memo)
 {
     json_t *wrote = json_object_get(memo, "wrote");
 
+    add_settings(json_object_get(whole, "before"), json_object_get(memo, "before"));
     (void)json_object_update_missing(json_object_get(whole, "before"),
                                      json_object_get(memo, "before"));
     if (wrote)

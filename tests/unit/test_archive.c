@@ -136,6 +136,44 @@ static void an_uninstall_knows_the_first_before_and_the_last_bytes(void **state)
     json_decref(first);
 }
 
+static void add_settings(int number, const char *settings)
+{
+    json_t *steps = json_pack("{s:{s:{s:n,s:o}}}", "node", "before", "container",
+                              "sysctls", json_loads(settings, 0, NULL));
+
+    assert_int_equal(archive_add(root, rollout(number), steps, NULL), 0);
+    json_decref(steps);
+}
+
+static void assert_settings(json_t *got, const char *wanted)
+{
+    json_t *before = json_object_get(got, "before");
+    json_t *settings = json_loads(wanted, 0, NULL);
+
+    assert_true(json_equal(json_object_get(before, "sysctls"), settings));
+    json_decref(settings);
+    json_decref(got);
+}
+
+/* After a boot, say: what was right at first is none of what later visits wrote. */
+static void a_setting_that_a_later_visit_changed_is_remembered(void **state)
+{
+    json_t *baseline = json_loads("{\"before\":{\"container\":null,\"sysctls\":"
+                                  "{\"a\":\"0\"}}}",
+                                  0, NULL);
+    json_t *got = NULL;
+
+    add_settings(1, "{\"a\":\"0\"}");
+    add_settings(1, "{\"a\":\"7\",\"b\":\"1\"}");
+    add_settings(2, "{\"b\":\"8\",\"c\":\"2\"}");
+
+    assert_int_equal(archive_find(root, rollout(1), "node", true, &got, NULL), 0);
+    assert_settings(got, "{\"a\":\"0\",\"b\":\"1\"}");
+    assert_int_equal(archive_whole(root, rollout(1), "node", baseline, &got, NULL), 0);
+    assert_settings(got, "{\"a\":\"0\",\"b\":\"1\",\"c\":\"2\"}");
+    json_decref(baseline);
+}
+
 static void the_last_to_have_changed_a_step_is_never_pruned(void **state)
 {
     json_t *got = NULL;
@@ -219,6 +257,7 @@ int main(void)
         TEST(a_second_visit_of_one_rollout_keeps_what_the_first_found),
         TEST(an_older_rollout_is_rolled_back_after_the_newer_one),
         TEST(an_uninstall_knows_the_first_before_and_the_last_bytes),
+        TEST(a_setting_that_a_later_visit_changed_is_remembered),
         TEST(the_last_to_have_changed_a_step_is_never_pruned),
         TEST(an_unreadable_memory_is_said_and_not_guessed),
         TEST(what_a_visit_changed_and_did_not_take_back_is_kept),
