@@ -291,8 +291,30 @@ static void add_later(json_t *whole, const json_t *memo)
         json_object_set(whole, "wrote", wrote);
 }
 
+/* Of one thing only one place is put back. */
+static int check_places(const json_t *whole, const json_t *memo, const char *rollout,
+                        struct error *err)
+{
+    const json_t *before = json_object_get(whole, "before");
+    const char *key;
+    json_t *later;
+
+    json_object_foreach (json_object_get(memo, "before"), key, later) {
+        const json_t *first = json_object_get(json_object_get(before, key), "path");
+        const json_t *then = json_object_get(later, "path");
+
+        if (json_is_string(first) && json_is_string(then) && !json_equal(first, then))
+            return error_set(err, -EBUSY,
+                             "rollout %s put \"%s\" beside \"%s\": roll that one back "
+                             "first",
+                             rollout, json_string_value(then),
+                             json_string_value(first));
+    }
+    return 0;
+}
+
 int archive_whole(const char *state_dir, const char *since, const char *step,
-                  const json_t *baseline, json_t **ret, struct error *err)
+                  const json_t *baseline, bool force, json_t **ret, struct error *err)
 {
     json_t *whole = json_object();
     struct names names = {0};
@@ -306,6 +328,9 @@ int archive_whole(const char *state_dir, const char *since, const char *step,
         if (strcmp(names.entries[i]->d_name, since) < 0)
             continue;
         r = load(state_dir, names.entries[i]->d_name, &steps, err);
+        if (r == 0 && !force)
+            r = check_places(whole, json_object_get(steps, step),
+                             names.entries[i]->d_name, err);
         if (r == 0 && json_object_get(steps, step))
             add_later(whole, json_object_get(steps, step));
         json_decref(steps);

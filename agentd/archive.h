@@ -39,8 +39,10 @@ MUST_CHECK int archive_forget(const char *state_dir, const char *rollout,
 
 /* From the baseline of a step, made by rollout `since`, to what an uninstall needs:
  * what later rollouts found of things that the first had not touched, and what the last
- * of them wrote. New reference. */
+ * of them wrote. New reference. -EBUSY: one of them put a file of the step elsewhere
+ * (not with force, which leaves it there); err names it. */
 MUST_CHECK int archive_whole(const char *state_dir, const char *since, const char *step,
-                             const json_t *baseline, json_t **ret, struct error *err);
+                             const json_t *baseline, bool force, json_t **ret,
+                             struct error *err);
 
 #endif

@@ -55,7 +55,7 @@ int undo_recall(struct visit *v, enum step_id id, json_t **ret, struct error *er
         return 0;
     return archive_whole(v->world.state_dir,
                          journal_baseline_rollout(v->world.journal, step), step,
-                         baseline, ret, err);
+                         baseline, v->manifest->force, ret, err);
 }
 
 /* It was put back and proved: it is nobody's memory any more. */

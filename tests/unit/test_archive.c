@@ -126,7 +126,8 @@ static void an_uninstall_knows_the_first_before_and_the_last_bytes(void **state)
     assert_int_equal(archive_add(root, rollout(4), later, NULL), 0);
     json_decref(later);
 
-    assert_int_equal(archive_whole(root, rollout(2), "cni", first, &whole, NULL), 0);
+    assert_int_equal(archive_whole(root, rollout(2), "cni", first, false, &whole, NULL),
+                     0);
 
     json_t *wanted = json_pack("{s:{s:s,s:s},s:s}", "before", "file", "original",
                                "binary", "none", "wrote", "two");
@@ -134,6 +135,42 @@ static void an_uninstall_knows_the_first_before_and_the_last_bytes(void **state)
     json_decref(wanted);
     json_decref(whole);
     json_decref(first);
+}
+
+static void add_config(int number, const char *path, const char *wrote)
+{
+    json_t *steps = json_pack("{s:{s:{s:{s:s,s:b}},s:s}}", "cni", "before", "config",
+                              "path", path, "absent", 1, "wrote", wrote);
+
+    assert_int_equal(archive_add(root, rollout(number), steps, NULL), 0);
+    json_decref(steps);
+}
+
+/* Its binaries would go, and the network's second file would stay. */
+static void
+an_uninstall_forgets_no_file_that_a_later_rollout_put_elsewhere(void **state)
+{
+    json_t *baseline = json_loads("{\"before\":{\"config\":{\"path\":\"/n/calico.cni\","
+                                  "\"absent\":true}}}",
+                                  0, NULL);
+    struct error err = {0};
+    json_t *got = NULL;
+
+    add_config(1, "/n/calico.cni", "one");
+    add_config(2, "/n/calico.conf", "two");
+
+    assert_int_equal(
+        archive_whole(root, rollout(1), "cni", baseline, false, &got, &err), -EBUSY);
+    assert_non_null(strstr(err.text, "-000002-1a2b put \"/n/calico.conf\" beside"));
+    assert_int_equal(archive_whole(root, rollout(1), "cni", baseline, true, &got, &err),
+                     0);
+    json_decref(got);
+    assert_int_equal(archive_forget(root, rollout(2), "cni", &err),
+                     0); /* rolled back */
+    assert_int_equal(
+        archive_whole(root, rollout(1), "cni", baseline, false, &got, &err), 0);
+    json_decref(got);
+    json_decref(baseline);
 }
 
 static void add_settings(int number, const char *settings)
@@ -169,7 +206,8 @@ static void a_setting_that_a_later_visit_changed_is_remembered(void **state)
 
     assert_int_equal(archive_find(root, rollout(1), "node", true, &got, NULL), 0);
     assert_settings(got, "{\"a\":\"0\",\"b\":\"1\"}");
-    assert_int_equal(archive_whole(root, rollout(1), "node", baseline, &got, NULL), 0);
+    assert_int_equal(
+        archive_whole(root, rollout(1), "node", baseline, false, &got, NULL), 0);
     assert_settings(got, "{\"a\":\"0\",\"b\":\"1\",\"c\":\"2\"}");
     json_decref(baseline);
 }
@@ -257,6 +295,7 @@ int main(void)
         TEST(a_second_visit_of_one_rollout_keeps_what_the_first_found),
         TEST(an_older_rollout_is_rolled_back_after_the_newer_one),
         TEST(an_uninstall_knows_the_first_before_and_the_last_bytes),
+        TEST(an_uninstall_forgets_no_file_that_a_later_rollout_put_elsewhere),
         TEST(a_setting_that_a_later_visit_changed_is_remembered),
         TEST(the_last_to_have_changed_a_step_is_never_pruned),
         TEST(an_unreadable_memory_is_said_and_not_guessed),
