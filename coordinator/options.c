@@ -184,8 +184,12 @@ static bool is_share(const char *value)
     return str_to_int64(digits, percent ? 1 : 0, percent ? 100 : 1000000, &n) == 0;
 }
 
-static void add_list(struct strings *list, const char *value)
+static int add_list(const struct option *option, const char *value,
+                    struct strings *list, struct error *err)
 {
+    if (!value[strspn(value, ",")])
+        return error_set(err, -EINVAL, "%s: \"%s\" names nobody: want %s", option->name,
+                         value, option->value);
     while (*value) {
         size_t len = strcspn(value, ",");
         if (len > 0) {
@@ -194,6 +198,7 @@ static void add_list(struct strings *list, const char *value)
         }
         value += len + (value[len] == ',');
     }
+    return 0;
 }
 
 static int take_output(const struct option *option, const char *value, enum output *ret,
@@ -245,8 +250,7 @@ static int take(struct options *options, const struct option *option, const char
         *(int64_t *)at = n;
         return 0;
     case OPTION_LIST:
-        add_list(at, value);
-        return 0;
+        return add_list(option, value, at, err);
     case OPTION_EACH:
         strings_add(at, value);
         return 0;

@@ -134,6 +134,14 @@ static void mistakes_name_the_option_and_the_fix(void **state)
     assert_refused("events --last 0", "--last: \"0\"", "1 or more");
 }
 
+/* --hosts "$HOSTS" of a script whose variable is empty is not every host. */
+static void an_empty_list_of_hosts_is_not_all_of_them(void **state)
+{
+    assert_refused("uninstall --yes --hosts=", "--hosts", "HOST,...");
+    assert_refused("install --yes --hosts ,", "--hosts", "HOST,...");
+    assert_refused("install --hosts h1 --hosts=", "--hosts", "HOST,...");
+}
+
 static void a_mistake_is_told_in_the_form_that_was_asked_for(void **state)
 {
     struct parsed p = parse("frobnicate --output json --no-color");
@@ -209,6 +217,7 @@ int main(void)
         cmocka_unit_test(the_defaults),
         cmocka_unit_test(the_environment_fills_in_what_was_not_given),
         cmocka_unit_test(mistakes_name_the_option_and_the_fix),
+        cmocka_unit_test(an_empty_list_of_hosts_is_not_all_of_them),
         cmocka_unit_test(a_mistake_is_told_in_the_form_that_was_asked_for),
         cmocka_unit_test(what_follows_two_dashes_is_no_option),
         cmocka_unit_test(help_needs_nothing_else),
