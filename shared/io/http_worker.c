@@ -372,10 +372,10 @@ static int set_transfer(struct worker *w)
         SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
         SET(CURLOPT_LOW_SPEED_TIME, (long)((o->stall_timeout_ms + 999) / 1000));
     }
-    if (o->unix_socket) {
+    if (o->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
+    if (!o->to_file) /* what is asked of this host and of its cluster */
         SET(CURLOPT_NOPROXY, "*");
-    }
     if (o->to_file && o->resume_from > 0) {
         (void)snprintf(range, sizeof(range), "%" PRId64 "-", o->resume_from);
         SET(CURLOPT_RANGE, range);

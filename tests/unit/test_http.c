@@ -179,6 +179,20 @@ static void an_answer_comes_back(void **state)
     assert_string_equal(body, "hello");
 }
 
+/* systemd's DefaultEnvironment names one, say, which cannot reach this host's ports. */
+static void only_downloads_go_through_a_proxy(void **state)
+{
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    REQUEST("/hello", .to_file = in_root("f"));
+    int downloaded = seen.error.code;
+    REQUEST("/hello", .url = NULL);
+    unsetenv("http_proxy");
+
+    assert_int_equal(downloaded, -ECONNREFUSED);
+    assert_int_equal(seen.status, 200);
+    assert_string_equal(body, "hello");
+}
+
 static void libcurl_is_never_mapped_here(void **state)
 {
     char *maps;
@@ -569,6 +583,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_answer_comes_back),
+        TEST(only_downloads_go_through_a_proxy),
         TEST(libcurl_is_never_mapped_here),
         TEST(a_404_is_an_answer_not_an_error),
         TEST(method_body_and_headers_are_sent),
