@@ -64,7 +64,7 @@ static void say(struct agent *a, const char *text)
     if (str_equal(a->status, text))
         return;
     STR_COPY(a->status, text);
-    notify_send("STATUS=%s", text);
+    notify_status(text);
 }
 
 /* ---- inventory ---- */

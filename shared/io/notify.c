@@ -8,6 +8,7 @@
 #include "shared/base/mem.h"
 #include "shared/base/str.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,6 +52,16 @@ void notify_send(const char *fmt, ...)
     (void)sendto(fd, text.text, text.len, MSG_NOSIGNAL | MSG_DONTWAIT,
                  (struct sockaddr *)&address, address_len);
     strbuf_done(&text);
+}
+
+void notify_status(const char *text)
+{
+    _cleanup_(freep) char *line = mem_strdup(text);
+
+    for (char *c = line; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = ' ';
+    notify_send("STATUS=%s", line);
 }
 
 int64_t notify_watchdog_interval_ms(void)

@@ -11,6 +11,9 @@
 
 /* "READY=1\nSTATUS=..." ; without NOTIFY_SOCKET nothing happens. */
 void notify_send(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* "STATUS=..." in one line, whatever stands in the text: a line of its own would be
+ * another assignment. */
+void notify_status(const char *text);
 /* Half of WATCHDOG_USEC in ms when it is meant for this process; else 0. */
 int64_t notify_watchdog_interval_ms(void);
 

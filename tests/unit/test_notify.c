@@ -65,6 +65,20 @@ static void abstract_sockets_are_known(void **state)
     close(fd);
 }
 
+/* Words of Docker's, say, or of a znode. */
+static void a_status_of_many_lines_is_no_other_assignment(void **state)
+{
+    char name[64];
+    int fd;
+
+    snprintf(name, sizeof(name), "@clowder-notify-%d", (int)getpid());
+    fd = receiver(name);
+    notify_status("it failed:\nWATCHDOG=trigger\tnow");
+
+    assert_received(fd, "STATUS=it failed: WATCHDOG=trigger now");
+    close(fd);
+}
+
 static void without_a_socket_nothing_happens(void **state)
 {
     char longer[200];
@@ -106,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_arrives_as_one_datagram),
         cmocka_unit_test(abstract_sockets_are_known),
+        cmocka_unit_test(a_status_of_many_lines_is_no_other_assignment),
         cmocka_unit_test(without_a_socket_nothing_happens),
         cmocka_unit_test(the_watchdog_is_fed_twice_per_interval),
     };
