@@ -101,6 +101,10 @@ static enum flow_verdict keep(struct flow *flow, void *ctx, struct error *err)
             return worker_failed(err);
         }
         json_object_set_new(w->step.memo, "before", before);
+    } else if (!json_object_get(w->step.memo, "wrote") &&
+               keep_file(w, CNI_CONFIG, json_object_get(w->step.memo, "before"), err) <
+                   0) {
+        return worker_failed(err); /* what is there is still what was there before */
     }
     forget_return(w);
     if (restarts(w))
@@ -174,6 +178,22 @@ static enum flow_verdict install_ipam(struct flow *flow, void *ctx, struct error
 
 /* ---- the network ---- */
 
+/* It may have waited long for leave since it looked: what came meanwhile is judged. */
+static int check_as_seen(struct worker *w, const char *path, struct error *err)
+{
+    const json_t *seen = json_object_get(w->step.seen, "config");
+    char now[DIGEST_HEX_SIZE] = "";
+
+    int r = fs_exists(path) ? digest_file(path, now, err) : 0;
+
+    if (r < 0)
+        return r;
+    if (str_equal(now, cni_text(seen, "sha256")))
+        return 0;
+    return error_set(err, -EAGAIN,
+                     "\"%s\" was changed meanwhile: it is looked at again", path);
+}
+
 static enum flow_verdict write_config(struct flow *flow, void *ctx, struct error *err)
 {
     struct worker *w = ctx;
@@ -188,6 +208,8 @@ static enum flow_verdict write_config(struct flow *flow, void *ctx, struct error
     digest_bytes(bytes, strlen(bytes), sha256);
     if (str_equal(sha256, cni_text(json_object_get(w->step.seen, "config"), "sha256")))
         return FLOW_NEXT;
+    if (check_as_seen(w, path, err) < 0)
+        return worker_failed(err);
     json_object_set_new(w->step.memo, "wrote", json_string(sha256));
     if (step_save(&w->step, err) < 0 ||
         fs_mkdirs(cni_options(w)->config_dir, 0755, err) < 0 ||

@@ -89,6 +89,20 @@ static enum flow_verdict keep(struct flow *flow, void *ctx, struct error *err)
     return step_save(&w->step, err) < 0 ? worker_failed(err) : FLOW_NEXT;
 }
 
+/* Until we have written: it may have waited long for leave. */
+static int keep_anew(struct worker *w, struct error *err)
+{
+    json_t *file = NULL;
+
+    if (json_object_get(w->step.memo, "wrote"))
+        return 0;
+    int r =
+        backup_take(w->step.env->state_dir, docker_options(w)->daemon_json, &file, err);
+    if (r == 0)
+        json_object_set_new(docker_before(w), "file", file);
+    return r;
+}
+
 static int write_merged(struct worker *w, const char *bytes, size_t len,
                         struct error *err)
 {
@@ -102,6 +116,9 @@ static int write_merged(struct worker *w, const char *bytes, size_t len,
     json_decref(keys);
     if (r < 0)
         return error_context(err, r, "\"%s\"", path);
+    r = keep_anew(w, err);
+    if (r < 0)
+        return r;
     digest_bytes(text, strlen(text), sha256);
     json_object_set_new(w->step.memo, "wrote", json_string(sha256));
     r = step_save(&w->step, err);

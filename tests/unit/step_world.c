@@ -315,6 +315,8 @@ static void on_answer(void *ctx)
 static void env_ask(void *ctx, struct step *of, struct flow *asked)
 {
     world.asks++;
+    if (world.when_asked)
+        world.when_asked();
     world.restarts_when_asked =
         world.asked_unit ? world_restarts(world.asked_unit) : -1;
     asking = asked;

@@ -33,9 +33,10 @@ struct world {
     json_t *journal; /* the memo as it was last saved */
     int saves, asks, steps;
     enum crash crash;
-    int crash_at;  /* the save, from 1 */
-    int cancel_at; /* the flow step of apply, from 1; 0 = never */
-    int answer;    /* to ask: 0 or -EPERM, -ECANCELED */
+    int crash_at;             /* the save, from 1 */
+    int cancel_at;            /* the flow step of apply, from 1; 0 = never */
+    int answer;               /* to ask: 0 or -EPERM, -ECANCELED */
+    void (*when_asked)(void); /* what happens while it waits for leave; or NULL */
     int restarts_when_asked;
     const char *asked_unit; /* whose restarts are counted when asked */
     struct judgement judgement;

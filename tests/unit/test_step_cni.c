@@ -311,6 +311,43 @@ static void revert_keeps_a_binary_that_is_not_known_to_be_ours(void **state)
     world_assert_file("active/cni/calico", "theirs", 0755);
 }
 
+static void somebody_writes_his(void)
+{
+    world_write("network/cni/calico.cni", 0600, theirs);
+}
+
+static void somebody_writes_anothers(void)
+{
+    world_write("network/cni/calico.cni", 0600, "{\"name\":\"x\",\"type\":\"bridge\"}");
+}
+
+/* It waits for leave as long as ZooKeeper is away. */
+static void what_somebody_wrote_while_it_waited_is_put_back(void **state)
+{
+    agent_says("1.0.3", "a-S1", 4000.5);
+    world.when_asked = somebody_writes_his;
+    assert_int_equal(world_visit(), -EAGAIN);
+    world_assert_file("network/cni/calico.cni", theirs, 0600);
+    world.when_asked = NULL;
+    assert_ok(world_visit());
+    assert_installed();
+
+    assert_ok(world_revert());
+
+    world_assert_file("network/cni/calico.cni", theirs, 0600);
+}
+
+static void what_is_foreign_since_it_waited_is_not_overwritten(void **state)
+{
+    agent_says("1.0.3", "a-S1", 4000.5);
+    world.when_asked = somebody_writes_anothers;
+    assert_int_equal(world_visit(), -EAGAIN);
+    assert_int_equal(world_visit(), -EEXIST);
+
+    assert_int_equal(world.judgement.finding, FINDING_FOREIGN);
+    assert_int_equal(world_restarts(UNIT), 0);
+}
+
 /* Of all that the visit writes the register is the largest. */
 static void a_binary_that_could_not_be_recorded_is_put_back(void **state)
 {
@@ -427,6 +464,8 @@ int main(void)
         T(what_a_second_attempt_did_is_put_back_after_a_first_return_failed),
         T(a_clock_that_was_set_back_restarts_the_agent_no_second_time),
         T(revert_keeps_a_binary_that_is_not_known_to_be_ours),
+        T(what_somebody_wrote_while_it_waited_is_put_back),
+        T(what_is_foreign_since_it_waited_is_not_overwritten),
         T(a_binary_that_could_not_be_recorded_is_put_back),
         T(a_crash_at_any_save_restarts_the_agent_no_second_time),
         T(cancelled_at_any_step_it_can_be_taken_up),

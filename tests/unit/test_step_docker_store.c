@@ -162,6 +162,23 @@ static void what_somebody_changed_before_we_wrote_is_left_alone(void **state)
     assert_int_equal(world_restarts(UNIT), 0);
 }
 
+static void somebody_writes_his(void)
+{
+    world_write(FILE_NAME, 0640, "{\"cluster-store-opts\": {}, \"debug\": true}\n");
+}
+
+static void what_somebody_wrote_while_it_waited_is_put_back(void **state)
+{
+    world.when_asked = somebody_writes_his;
+    assert_ok(world_visit());
+
+    world.when_asked = NULL;
+    assert_ok(world_revert());
+
+    world_assert_file(FILE_NAME, "{\"cluster-store-opts\": {}, \"debug\": true}\n",
+                      0640);
+}
+
 static void revert_takes_away_a_file_and_directory_that_we_made(void **state)
 {
     assert_int_equal(fs_remove_tree(world_path("etc"), NULL), 0);
@@ -504,6 +521,7 @@ int main(void)
         T(a_store_that_docker_does_not_use_is_not_proved),
         T(revert_puts_back_bytes_mode_and_store),
         T(what_somebody_changed_before_we_wrote_is_left_alone),
+        T(what_somebody_wrote_while_it_waited_is_put_back),
         T(revert_takes_away_a_file_and_directory_that_we_made),
         T(revert_keeps_what_somebody_wrote_since),
         T(an_undo_keeps_what_somebody_wrote_between_two_visits),
