@@ -12,7 +12,7 @@
  *
  * memo: {"before":{"unit":{…},"binary":{…},"installed":{…},"missing":[…],
  *                  "data":true,"active":true,"enabled":true},          backup.h
- *        "wrote":"<sha256 of the unit>"}
+ *        "wrote":"<sha256 of the unit>","stopped":true}
  */
 #include "agentd/steps/etcd_proxy.h"
 

@@ -127,8 +127,14 @@ static bool stale(const struct worker *w)
 
 static enum flow_verdict stop_stale(struct flow *flow, void *ctx, struct error *err)
 {
-    return stale(ctx) ? worker_unit_act(ctx, flow, "stop", ETCD_UNIT_NAME, err)
-                      : FLOW_NEXT;
+    struct worker *w = ctx;
+
+    if (!stale(w))
+        return FLOW_NEXT;
+    json_object_set_new(w->step.memo, "stopped", json_true());
+    if (step_save(&w->step, err) < 0)
+        return worker_failed(err);
+    return worker_unit_act(w, flow, "stop", ETCD_UNIT_NAME, err);
 }
 
 static enum flow_verdict remove_stale(struct flow *flow, void *ctx, struct error *err)

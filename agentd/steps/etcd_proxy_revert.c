@@ -34,9 +34,48 @@ static bool unit_is_new(const struct worker *w)
         json_object_get(json_object_get(before_of(w), "unit"), "absent"));
 }
 
+/* It failed before its first change, in a download say: what runs is left alone. */
+static bool untouched(const struct worker *w)
+{
+    const json_t *memo = w->step.memo;
+    const json_t *binary = json_object_get(before_of(w), "binary");
+    bool as_before = true;
+
+    if (w->step.env->undoes || json_object_get(memo, "wrote") ||
+        json_object_get(memo, "stopped"))
+        return false;
+    return !binary || (backup_matches(binary, &as_before, NULL) == 0 && as_before);
+}
+
+static int put_binary_back(struct worker *w, struct error *err)
+{
+    const char *state_dir = w->step.env->state_dir;
+    const json_t *binary = json_object_get(before_of(w), "binary");
+    int r;
+
+    if (!binary)
+        return 0;
+    r = backup_restore(state_dir, binary, NULL, NULL, err);
+    if (r == 0)
+        r = installed_set(state_dir, etcd_text(binary, "path"),
+                          json_object_get(before_of(w), "installed"), err);
+    if (r == 0)
+        backup_remove_dirs(json_object_get(before_of(w), "missing"));
+    return r;
+}
+
 static enum flow_verdict anything(struct flow *flow, void *ctx, struct error *err)
 {
-    return before_of(ctx) ? FLOW_NEXT : FLOW_DONE;
+    struct worker *w = ctx;
+
+    if (!before_of(w))
+        return FLOW_DONE;
+    if (!untouched(w))
+        return FLOW_NEXT;
+    if (put_binary_back(w, err) < 0) /* what was recorded of it, that is */
+        return worker_failed(err);
+    json_object_clear(w->step.memo);
+    return step_save(&w->step, err) < 0 ? worker_failed(err) : FLOW_DONE;
 }
 
 static const char *wrote_of(const struct worker *w)
@@ -110,19 +149,10 @@ static int remove_record(struct worker *w, struct error *err)
 static enum flow_verdict put_files_back(struct flow *flow, void *ctx, struct error *err)
 {
     struct worker *w = ctx;
-    const char *state_dir = w->step.env->state_dir;
-    const json_t *binary = json_object_get(before_of(w), "binary");
 
     if (!was(w, "data") && remove_record(w, err) < 0)
         return worker_failed(err);
-    if (!binary)
-        return FLOW_NEXT;
-    if (backup_restore(state_dir, binary, NULL, NULL, err) < 0 ||
-        installed_set(state_dir, etcd_text(binary, "path"),
-                      json_object_get(before_of(w), "installed"), err) < 0)
-        return worker_failed(err);
-    backup_remove_dirs(json_object_get(before_of(w), "missing"));
-    return FLOW_NEXT;
+    return put_binary_back(w, err) < 0 ? worker_failed(err) : FLOW_NEXT;
 }
 
 static enum flow_verdict start_again(struct flow *flow, void *ctx, struct error *err)

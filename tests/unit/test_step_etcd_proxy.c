@@ -188,6 +188,24 @@ static void a_fetched_binary_is_taken_away_again(void **state)
     assert_false(fs_exists(world_path("var/etcd-proxy")));
 }
 
+/* It failed before its first change: what runs is not even stopped. */
+static void a_download_that_fails_stops_no_proxy_that_runs(void **state)
+{
+    use_archive();
+    assert_ok(world_visit());
+    world_forget();
+    world_spec(STEP_ETCD_PROXY,
+               SPEC_WITH("'binary':{'url':'file://{W}/from/none.tar.gz'}"));
+    assert_int_equal(world_visit(), -ENOENT);
+    world_write("acts", 0644, "");
+
+    assert_ok(world_revert());
+
+    assert_false(world_did("stop " UNIT));
+    world_assert_file("var/bin/etcd", etcd, 0755);
+    assert_int_equal(json_object_size(world.journal), 0);
+}
+
 static void an_archive_without_etcd_is_refused(void **state)
 {
     use_archive();
@@ -356,6 +374,7 @@ int main(void)
         T(revert_puts_back_an_earlier_unit),
         T(the_binary_comes_out_of_an_archive),
         T(a_fetched_binary_is_taken_away_again),
+        T(a_download_that_fails_stops_no_proxy_that_runs),
         T(an_archive_without_etcd_is_refused),
         T(each_proof_names_what_fails),
         T(a_gateway_is_proved_through_the_v3_api_too),
