@@ -440,22 +440,6 @@ static bool memo_has_something(const json_t *memo)
     return memo && json_object_size(memo) > 0;
 }
 
-static int baseline_keep(struct journal *j, const char *step, const json_t *memo,
-                         int64_t wall_ms, struct error *err)
-{
-    if (json_object_get(j->baseline, step) || !memo_has_something(memo))
-        return 0;
-    json_t *steps = json_copy(j->baseline);
-    (void)json_object_set_new(
-        steps, step,
-        json_pack("{s:s, s:I, s:I, s:o}", "rollout", j->visit.rollout, "token",
-                  (json_int_t)j->visit.token, "saved_ms", (json_int_t)wall_ms, "memo",
-                  json_deep_copy(memo)));
-    int r = baseline_write(j, steps, err);
-    json_decref(steps);
-    return r;
-}
-
 static bool baseline_of_this_visit(const struct journal *j, const char *step)
 {
     const json_t *entry = json_object_get(j->baseline, step);
@@ -464,6 +448,54 @@ static bool baseline_of_this_visit(const struct journal *j, const char *step)
            str_equal(json_string_value(json_object_get(entry, "rollout")),
                      j->visit.rollout) &&
            json_integer_value(json_object_get(entry, "token")) == j->visit.token;
+}
+
+static int baseline_put(struct journal *j, const char *step, json_t *entry,
+                        struct error *err)
+{
+    json_t *steps = json_copy(j->baseline);
+    (void)json_object_set_new(steps, step, entry);
+    int r = baseline_write(j, steps, err);
+    json_decref(steps);
+    return r;
+}
+
+/* The first visit writes its file: what it found there then counts, for it may have
+ * waited long for leave since it looked first. */
+static int baseline_renew(struct journal *j, const char *step, const json_t *memo,
+                          struct error *err)
+{
+    static const char *const files[] = {"file", "config"};
+    const json_t *wrote = json_object_get(memo, "wrote");
+    json_t *entry = json_deep_copy(json_object_get(j->baseline, step));
+    json_t *first = json_object_get(entry, "memo");
+
+    if (!wrote || json_object_get(first, "wrote") || !baseline_of_this_visit(j, step)) {
+        json_decref(entry);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        json_t *found = json_object_get(json_object_get(memo, "before"), files[i]);
+        if (found)
+            (void)json_object_set_new(json_object_get(first, "before"), files[i],
+                                      json_deep_copy(found));
+    }
+    (void)json_object_set_new(first, "wrote", json_deep_copy(wrote));
+    return baseline_put(j, step, entry, err);
+}
+
+static int baseline_keep(struct journal *j, const char *step, const json_t *memo,
+                         int64_t wall_ms, struct error *err)
+{
+    if (!memo_has_something(memo))
+        return 0;
+    if (json_object_get(j->baseline, step))
+        return baseline_renew(j, step, memo, err);
+    return baseline_put(j, step,
+                        json_pack("{s:s, s:I, s:I, s:o}", "rollout", j->visit.rollout,
+                                  "token", (json_int_t)j->visit.token, "saved_ms",
+                                  (json_int_t)wall_ms, "memo", json_deep_copy(memo)),
+                        err);
 }
 
 int journal_baseline_forget(struct journal *j, const char *step, struct error *err)

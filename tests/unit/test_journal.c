@@ -302,6 +302,27 @@ static void the_baseline_is_what_the_first_visit_found(void **state)
     journal_close(j);
 }
 
+/* A step that waited for leave has looked again at the file that it then wrote. */
+static void the_baseline_has_the_file_that_the_first_visit_wrote_over(void **state)
+{
+    struct journal *j = begun();
+
+    step(j, "cni", JOURNAL_APPLYING, "{\"before\":{\"calico\":1,\"config\":1}}");
+    step(j, "cni", JOURNAL_APPLYING, "{\"before\":{\"config\":2,\"calico\":2}}");
+    assert_memo(journal_baseline(j, "cni"), "{\"before\":{\"calico\":1,\"config\":1}}");
+    for (int config = 2; config < 4; config++) {
+        char text[80];
+        snprintf(text, sizeof(text),
+                 "{\"before\":{\"config\":%d,\"calico\":2},\"wrote\":\"ours\"}",
+                 config);
+        step(j, "cni", JOURNAL_APPLYING, text);
+        j = reopened(j);
+        assert_memo(journal_baseline(j, "cni"),
+                    "{\"before\":{\"calico\":1,\"config\":2},\"wrote\":\"ours\"}");
+    }
+    journal_close(j);
+}
+
 static void a_reverted_first_visit_leaves_no_baseline(void **state)
 {
     struct journal *j = begun();
@@ -365,6 +386,7 @@ int main(void)
         TEST(every_nonsense_is_named),
         TEST(an_unreadable_journal_is_kept_when_set_aside),
         TEST(the_baseline_is_what_the_first_visit_found),
+        TEST(the_baseline_has_the_file_that_the_first_visit_wrote_over),
         TEST(a_reverted_first_visit_leaves_no_baseline),
         TEST(nothing_changes_where_the_disk_fails),
         TEST(only_root_reads_the_journal),
