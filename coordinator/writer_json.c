@@ -409,6 +409,7 @@ static void json_error(struct writer *w, enum exit_code code, const char *text,
         }
         put(object, "mistakes", list);
     }
+    (void)fflush(w->out);
     print(w->err, object);
 }
 

@@ -80,11 +80,13 @@ static void text_said(struct writer *w, const json_t *facts, const char *sentenc
     (void)fprintf(w->out, "%s\n", sentence);
 }
 
-/* A single mistake stands in the sentence already. */
+/* A single mistake, whether its line ends or not, stands in the sentence already. */
 static bool said_already(const char *text, const char *mistakes)
 {
-    size_t len = strlen(text), mistake_len = mistakes ? strlen(mistakes) : 0;
-    return mistake_len <= len && str_equal(text + len - mistake_len, mistakes);
+    size_t len = strlen(text), mistake_len = strcspn(mistakes, "\n");
+    bool single = mistakes[mistake_len + (mistakes[mistake_len] == '\n')] == '\0';
+    return single && mistake_len <= len &&
+           strncmp(text + len - mistake_len, mistakes, mistake_len) == 0;
 }
 
 static void text_error(struct writer *w, enum exit_code code, const char *text,
@@ -93,6 +95,7 @@ static void text_error(struct writer *w, enum exit_code code, const char *text,
     struct strbuf out = {0};
     if (mistakes && said_already(text, mistakes))
         mistakes = NULL;
+    (void)fflush(w->out); /* what was said before stands before it */
     style_add(&out, &w->err_style, TONE_BAD, "clowder: ");
     style_add(&out, &w->err_style, TONE_PLAIN, text);
     strbuf_add(&out, "\n");

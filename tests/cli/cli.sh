@@ -186,6 +186,7 @@ case_every_mistake_of_a_spec_at_once_and_before_any_connection() {
     has "$(cat "$dir/err")" "$dir/spec.json" "line 2"
     "$clowder" --zk 127.0.0.1:1/x plan --set waves.size=lots 2>"$dir/err"
     is 2 $? "code of a bad --set"
+    is 1 "$(grep -c "waves.size" "$dir/err")" "times that a single mistake is said"
     "$clowder" --zk 127.0.0.1:1/x plan --spec "$dir/none.json" 2>"$dir/err"
     is 2 $? "code of a missing file"
     has "$(cat "$dir/err")" "$dir/none.json"
@@ -198,6 +199,8 @@ case_install_asks_where_it_cannot_be_answered() {
     has "$err" "--yes"
     run 1 install --yes
     has "$err" "no host is fit" "nothing was written"
+    "$clowder" --zk "$servers/first" install --yes >"$dir/out" 2>&1
+    has "$(tail -1 "$dir/out")" "no host is fit" # below the plan that shows it
 }
 
 case_a_whole_install_in_a_pipe() {

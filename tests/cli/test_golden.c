@@ -241,7 +241,7 @@ static void a_single_mistake_is_said_once(void **state)
     struct capture c;
     capture_begin(&c, &writer_text);
     c.writer.ops->error(&c.writer, EXIT_USAGE, "spec: steps.cni: expected an object",
-                        "steps.cni: expected an object");
+                        "steps.cni: expected an object\n");
     capture_golden(&c, "error-single.txt");
 }
 
