@@ -99,9 +99,8 @@ int order_decide(const struct order_request *request, const char *rollout,
     bool same =
         next.phase == gate->phase && (request->kind != ORDER_SET_LIMIT ||
                                       limit_of(request, gate) == request->permits);
-    if (!same && request->kind != ORDER_SET_LIMIT)
+    if (!same && request->kind != ORDER_SET_LIMIT) { /* reason, by, at: the phase's */
         STR_COPY(next.reason, request->why);
-    if (!same) {
         STR_COPY(next.by, request->who);
         next.at_ms = request->at_ms;
     }
@@ -234,6 +233,9 @@ static void on_gate(void *ctx, const struct zk_reply *reply)
                             &order->outcome, &err) < 0) {
         flow_fail(&order->flow, &err);
     } else if (order->outcome == ORDER_ALREADY) {
+        /* A limit does not say whose it is: after a lost reply it was this order's. */
+        if (order->unsure && order->request.kind == ORDER_SET_LIMIT)
+            order->outcome = ORDER_CHANGED;
         order->gate = gate;
         flow_next(&order->flow);
     } else {

@@ -198,6 +198,29 @@ static void a_limit_is_set_and_the_phase_stays(void **state)
     end(&s);
 }
 
+static void a_limit_leaves_alone_who_paused_and_when(void **state)
+{
+    struct scene s;
+    begin(&s, NULL, "{}");
+    assert_int_equal(give(&s, ORDER_PAUSE, "night"), 0);
+    struct gate before = desk_gate(&s.f, ID);
+    struct order_request wanted = request(ORDER_SET_LIMIT, "");
+    STR_COPY(wanted.lease, "restart");
+    STR_COPY(wanted.who, "dawn@test");
+    wanted.permits = 5;
+    wanted.at_ms += 60000;
+
+    order_start(&s.order, s.f.zk, s.f.loop, ROOT, &wanted, desk_done, &s.f);
+    assert_int_equal(desk_wait(&s.f), 0);
+
+    struct gate gate = desk_gate(&s.f, ID);
+    assert_int_equal(gate_limit(&gate, "restart"), 5);
+    assert_string_equal(gate.by, "ops@test");
+    assert_string_equal(gate.reason, "night");
+    assert_int_equal(gate.at_ms, before.at_ms);
+    end(&s);
+}
+
 static int limit_zones(struct scene *s, const char *lease, bool each_zone, int permits)
 {
     struct order_request wanted = request(ORDER_SET_LIMIT, "");
@@ -274,37 +297,53 @@ static void a_gate_changed_to_nonsense_is_not_acted_on(void **state)
     end(&s);
 }
 
+struct count {
+    const char *what;
+    int events;
+};
+
 static void on_event(void *ctx, int number, const struct event *event)
 {
-    int *pauses = ctx;
-    *pauses += str_equal(event->what, "pause");
+    struct count *count = ctx;
+    count->events += str_equal(event->what, count->what);
 }
 
-static void a_lost_reply_gives_no_second_event(void **state)
+static void lose_replies(uint64_t seed, const struct order_request *wanted,
+                         const char *what)
 {
     static const int faults[MODEL_ZK_FAULT_COUNT] = {
         [MODEL_ZK_FAULT_LOST] = 150000, [MODEL_ZK_FAULT_APPLIED] = 150000};
     static const int none[MODEL_ZK_FAULT_COUNT] = {0};
+    struct scene s;
+    struct event_read read = {0};
+    struct model_zk_config config = {.seed = seed};
+    struct count count = {.what = what};
+    begin(&s, &config, "{}");
+    model_zk_set_faults(s.f.mz, faults);
+
+    order_start(&s.order, s.f.zk, s.f.loop, ROOT, wanted, desk_done, &s.f);
+    if (desk_wait(&s.f) < 0)
+        fail_msg("%s, seed %d: %s", what, (int)seed, s.f.err.text);
+
+    model_zk_set_faults(s.f.mz, none);
+    assert_int_equal(s.order.outcome, ORDER_CHANGED);
+    event_read_start(&read, s.f.zk, s.f.loop, ROOT, ID, 0, 0, on_event, &count,
+                     desk_done, &s.f);
+    assert_int_equal(desk_wait(&s.f), 0);
+    assert_int_equal(count.events, 1);
+    assert_int_equal(read.count, 2);
+    end(&s);
+}
+
+static void a_lost_reply_gives_no_second_event(void **state)
+{
+    struct order_request pause = request(ORDER_PAUSE, "night");
+    struct order_request limit = request(ORDER_SET_LIMIT, "night");
+    STR_COPY(limit.lease, "restart");
+    limit.permits = 5;
     for (uint64_t seed = 1; seed <= 100; seed++) {
-        struct scene s;
-        struct event_read read = {0};
-        struct model_zk_config config = {.seed = seed};
-        int pauses = 0;
-        begin(&s, &config, "{}");
-        model_zk_set_faults(s.f.mz, faults);
-
-        if (give(&s, ORDER_PAUSE, "night") < 0)
-            fail_msg("seed %d: %s", (int)seed, s.f.err.text);
-
-        model_zk_set_faults(s.f.mz, none);
-        assert_int_equal(desk_gate(&s.f, ID).phase, GATE_PAUSE);
-        assert_int_equal(s.order.outcome, ORDER_CHANGED);
-        event_read_start(&read, s.f.zk, s.f.loop, ROOT, ID, 0, 0, on_event, &pauses,
-                         desk_done, &s.f);
-        assert_int_equal(desk_wait(&s.f), 0);
-        assert_int_equal(pauses, 1);
-        assert_int_equal(read.count, 2);
-        end(&s);
+        lose_replies(seed, &pause, "pause");
+        lose_replies(seed, &limit, "set-limit restart 5");
     }
 }
 
@@ -368,6 +407,7 @@ int main(void)
         cmocka_unit_test(what_is_done_takes_no_order),
         cmocka_unit_test(an_abort_cannot_be_resumed),
         cmocka_unit_test(a_limit_is_set_and_the_phase_stays),
+        cmocka_unit_test(a_limit_leaves_alone_who_paused_and_when),
         cmocka_unit_test(a_limit_of_zones_is_set_for_each_or_for_one),
         cmocka_unit_test(zones_cannot_be_limited_where_the_rollout_does_not),
         cmocka_unit_test(an_unknown_lease_is_named),
