@@ -19,12 +19,12 @@ enum exit_code begin_check(struct cli *cli)
 {
     bool cannot_ask = !cli->terminal.in || cli->options.output == OUTPUT_JSON;
     if (cannot_ask && !cli->options.yes)
-        return cli_usage(cli,
-                         "%s asks before it begins, and %s: give --yes (and "
-                         "see `clowder plan` first)",
-                         cli->command->name,
-                         cli->terminal.in ? "cannot with --output json"
-                                          : "standard input is no terminal");
+        return cli_usage(
+            cli, "%s asks before it begins, and %s: give --yes%s", cli->command->name,
+            cli->terminal.in ? "cannot with --output json"
+                             : "standard input is no terminal",
+            str_equal(cli->command->name, "install") ? " (and see `clowder plan` first)"
+                                                     : "");
     return EXIT_DONE;
 }
 
@@ -154,7 +154,8 @@ static enum exit_code unfit(struct cli *cli, const struct plan *plan,
 {
     struct plan_view view = prepare_view(cli, plan, goal);
     cli->writer.ops->plan(&cli->writer, &view);
-    (void)error_set(&cli->err, -EINVAL, "no host is fit; nothing was written");
+    (void)error_set(&cli->err, -EINVAL, "no host %s; nothing was written",
+                    plan->hosts_count > 0 ? "is fit" : "has registered");
     return cli_fail(cli);
 }
 

@@ -156,7 +156,9 @@ static enum exit_code refuse(struct cli *cli, const struct manifest *manifest,
 {
     if (manifest_undoes(manifest))
         (void)error_set(&cli->err, -EINVAL,
-                        "rollout %s is no install but %s %s: run `clowder install`",
+                        "rollout %s is no install but %s %s: name the install to roll "
+                        "back (`clowder gc --dry-run` lists what is there), or run "
+                        "`clowder install`",
                         manifest->id, manifest->kind == ROLLOUT_UNINSTALL ? "an" : "a",
                         rollout_kind_text(manifest->kind));
     else if (in_force && current->phase == GATE_RUN)

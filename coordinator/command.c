@@ -63,10 +63,11 @@ const struct command command_table[] = {
      .max_arguments = 1,
      .summary = "put hosts back to what they had before a rollout",
      .details =
-         "Of a finished or paused install, by default the last one: each host "
-         "that it has visited goes back, by its own memory of it, under the "
-         "same leases and proofs. A paused rollout is aborted first. A file that "
-         "somebody changed since fails its host, unless --force is given.",
+         "Of a finished or paused install: the one that is named, else the last "
+         "rollout, which must be one then. Each host that it has visited goes back, by "
+         "its own memory of it, under the same leases and proofs. A paused rollout is "
+         "aborted first. A file that somebody changed since fails its host, unless "
+         "--force is given.",
      .options = {"--set", "--hosts", "--canary", "--wave-size", "--max-restarts",
                  "--zone-restarts", "--force", "--yes", "--watch", "--stop-when-paused",
                  "--reason"},

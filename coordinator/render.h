@@ -14,6 +14,8 @@ void render_progress(struct strbuf *out, const struct style *style,
                      const struct progress *progress, int64_t now_ms, int height);
 void render_leases(struct strbuf *out, const struct style *style,
                    const struct progress *progress, int64_t now_ms);
+/* Where no host has ever registered: what to look at. */
+extern const char render_no_host_note[];
 void render_plan(struct strbuf *out, const struct style *style,
                  const struct plan_view *view);
 void render_hosts(struct strbuf *out, const struct style *style,

@@ -103,12 +103,14 @@ static void add_head(struct strbuf *out, const struct style *style, bool invento
     style_end_line(out);
 }
 
+const char render_no_host_note[] =
+    "no host has registered: is clowder-agentd running on them, with the same --zk?";
+
 void render_hosts(struct strbuf *out, const struct style *style,
                   const struct hosts_view *view, int64_t now_ms)
 {
     if (view->count == 0) {
-        strbuf_add(out, "no host has registered: is clowder-agentd running on them, "
-                        "with the same --zk?\n");
+        strbuf_addf(out, "%s\n", render_no_host_note);
         return;
     }
     add_head(out, style, view->inventory);

@@ -365,5 +365,8 @@ void render_plan(struct strbuf *out, const struct style *style,
     style_end_line(out);
     if (!view->brief && view->plan->members > 0)
         add_hosts(out, style, view);
-    add_left_out(out, style, view);
+    if (view->plan->hosts_count > 0)
+        add_left_out(out, style, view);
+    else
+        strbuf_addf(out, "%s\n", render_no_host_note);
 }

@@ -198,9 +198,10 @@ case_install_asks_where_it_cannot_be_answered() {
     run 2 install
     has "$err" "--yes"
     run 1 install --yes
-    has "$err" "no host is fit" "nothing was written"
+    has "$out" "is clowder-agentd running on them"
+    has "$err" "no host has registered" "nothing was written"
     "$clowder" --zk "$servers/first" install --yes >"$dir/out" 2>&1
-    has "$(tail -1 "$dir/out")" "no host is fit" # below the plan that shows it
+    has "$(tail -1 "$dir/out")" "nothing was written" # below the plan that shows it
 }
 
 case_a_whole_install_in_a_pipe() {
@@ -238,6 +239,12 @@ case_a_whole_install_in_a_pipe() {
     has "$out" "finished"
     run 0 install --yes --watch --output json # again: nothing to do is done as well
     is keep "$(json "$(tail -1 "$dir/out")" 'v["phase"]')" "last line of JSON"
+    run 2 rollback
+    has "$err" "--yes"
+    has_not "$err" "clowder plan" # which shows an install
+    run 0 rollback --yes --watch --hosts host-002
+    run 1 rollback --yes
+    has "$err" "is no install but a rollback" "name the install" "clowder gc --dry-run"
     herd_stop
 }
 
