@@ -4,6 +4,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/fs.h"
 #include "shared/base/mem.h"
+#include "shared/base/zone.h"
 #include "shared/model/json.h"
 #include "shared/swarm/inventory_read.h"
 
@@ -86,12 +87,27 @@ static int apply_options(struct cli *cli, json_t *document)
     return rc;
 }
 
+/* A host that does not know the zone begins nothing at any time: say so now. */
+static int check_zones(const struct spec *spec, struct error *err)
+{
+    for (int i = 0; i < spec->windows_count; i++)
+        if (!zone_known(spec->windows[i].zone))
+            return error_set(err, -EINVAL,
+                             "spec: windows[%d].zone: \"%s\" is not known on this "
+                             "machine: use a name such as Europe/Berlin (or install "
+                             "tzdata)",
+                             i, spec->windows[i].zone);
+    return 0;
+}
+
 enum exit_code prepare_spec_from(struct cli *cli, json_t *document)
 {
     struct strbuf mistakes = {0};
     int rc = apply_options(cli, document);
     if (rc == 0)
         rc = spec_decode(document, &cli->spec, &mistakes, &cli->err);
+    if (rc == 0)
+        rc = check_zones(cli->spec, &cli->err);
     json_decref(document);
     if (rc < 0)
         cli->writer.ops->error(&cli->writer, EXIT_USAGE, cli->err.text, mistakes.text);

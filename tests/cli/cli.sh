@@ -187,6 +187,10 @@ case_every_mistake_of_a_spec_at_once_and_before_any_connection() {
     "$clowder" --zk 127.0.0.1:1/x plan --set waves.size=lots 2>"$dir/err"
     is 2 $? "code of a bad --set"
     is 1 "$(grep -c "waves.size" "$dir/err")" "times that a single mistake is said"
+    "$clowder" --zk 127.0.0.1:1/x plan \
+        --set 'windows=[{"start":"03:00","length":"1h","zone":"Mars/X"}]' 2>"$dir/err"
+    is 2 $? "code of a time zone that no host knows"
+    has "$(cat "$dir/err")" "windows[0].zone" "Mars/X" "Europe/Berlin"
     "$clowder" --zk 127.0.0.1:1/x plan --spec "$dir/none.json" 2>"$dir/err"
     is 2 $? "code of a missing file"
     has "$(cat "$dir/err")" "$dir/none.json"
