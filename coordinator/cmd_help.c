@@ -7,9 +7,10 @@ enum exit_code cmd_help(struct cli *cli)
     struct strbuf out = {0};
     if (!cli->options.help && cli->options.arguments.count == 1) {
         command = command_find(cli->options.arguments.items[0]);
-        if (!command)
-            return cli_usage(cli, "\"%s\" is no command: see `clowder help`",
-                             cli->options.arguments.items[0]);
+        if (!command) {
+            (void)command_unknown(cli->options.arguments.items[0], &cli->err);
+            return cli_usage(cli, "%s", cli->err.text);
+        }
     }
     help_render(command, cli->writer.style.width, &out);
     (void)fputs(out.text, cli->writer.out);

@@ -6,6 +6,7 @@
 #include "coordinator/prepare.h"
 #include "shared/base/spelling.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SPEC_OPTIONS                                                                   \
@@ -277,13 +278,21 @@ static void consider(const char *given, const char *name, const char **best, int
     }
 }
 
-const char *command_guess(const char *name)
+static const char *command_guess(const char *name)
 {
     const char *best = NULL;
-    int least = 3;
+    int least = strlen(name) < 3 ? (int)strlen(name) : 3; /* "ls" is far from "gc" */
     for (const struct command *c = command_table; c->name; c++)
         consider(name, c->name, &best, &least);
     return best;
+}
+
+int command_unknown(const char *name, struct error *err)
+{
+    const char *guess = command_guess(name);
+    return error_set(err, -EINVAL, "\"%s\" is no command: %s%s%ssee `clowder help`",
+                     name, guess ? "did you mean " : "", guess ? guess : "",
+                     guess ? "? Else " : "");
 }
 
 const char *option_guess(const struct command *command, const char *name)

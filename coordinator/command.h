@@ -6,6 +6,7 @@
 #ifndef CLOWDER_COORDINATOR_COMMAND_H
 #define CLOWDER_COORDINATOR_COMMAND_H
 
+#include "shared/base/error.h"
 #include "shared/base/str.h"
 
 #include <stdbool.h>
@@ -33,8 +34,9 @@ extern const char command_reason_note[];     /* of those that want a reason */
 
 const struct command *command_find(const char *name);
 bool command_takes(const struct command *command, const char *option);
-/* The name that is closest to a mistyped one, or NULL: commands, or its options. */
-const char *command_guess(const char *name);
+/* Says that there is no such command, and which one it is close to. Returns -EINVAL. */
+int command_unknown(const char *name, struct error *err);
+/* The command's option that is closest to a mistyped one, or NULL. */
 const char *option_guess(const struct command *command, const char *name);
 
 /* Usage of one command, or of all (NULL). width: of the terminal. */

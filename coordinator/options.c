@@ -320,12 +320,7 @@ static int find_command(int argc, char *const *argv, const struct command **ret,
         }
         *ret = command_find(argv[i]);
         *ret_at = i;
-        if (*ret)
-            return 0;
-        const char *guess = command_guess(argv[i]);
-        return error_set(err, -EINVAL, "\"%s\" is no command: %s%s%ssee `clowder help`",
-                         argv[i], guess ? "did you mean " : "", guess ? guess : "",
-                         guess ? "? Else " : "");
+        return *ret ? 0 : command_unknown(argv[i], err);
     }
     return 0;
 }

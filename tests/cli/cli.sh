@@ -149,6 +149,11 @@ case_without_a_root_it_says_init() {
     has "$err" "/nowhere" "clowder init"
 }
 
+case_help_guesses_what_was_meant() {
+    run 2 help instal
+    has "$err" "did you mean install"
+}
+
 case_init_makes_the_root_once() {
     root=deep/er/clowder
     run 0 init

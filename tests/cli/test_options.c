@@ -115,6 +115,7 @@ static void mistakes_name_the_option_and_the_fix(void **state)
     assert_refused("instal", "instal", "did you mean install?");
     assert_refused("frobnicate", "frobnicate", "clowder help");
     assert_refused("nonsense", "nonsense", "see `clowder help`");
+    assert_refused("ls", "\"ls\" is no command: see `clowder help`", "ls");
     assert_refused("--nonsense", "--nonsense", "see `clowder help`");
     assert_refused("install --nonsense", "--nonsense", "see `clowder install --help`");
     assert_refused("install --cannary 1", "--cannary", "did you mean --canary?");
