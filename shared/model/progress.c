@@ -36,12 +36,22 @@ static void pace_of(const struct pace *pace, const struct progress *progress,
     }
 }
 
+/* Until somebody promotes, or a window opens, nothing goes on; and the first wave,
+ * often of one host, says nothing about many at a time. */
+static bool has_pace(const struct progress *progress)
+{
+    bool stands = progress->wait.kind == PROGRESS_WAITS_FOR_PROMOTE ||
+                  progress->wait.kind == PROGRESS_WAITS_FOR_WINDOW;
+    bool first = progress->waves_count > 1 && !progress->waves[0].ended;
+    return progress->phase == GATE_RUN && !stands && !first;
+}
+
 static int64_t eta(const struct progress *progress, const struct pace *pace,
                    int64_t now_ms)
 {
     double arrivals, took_ms;
     int left = progress->arrivals_wanted - progress->arrivals;
-    if (progress->phase != GATE_RUN)
+    if (!has_pace(progress))
         return -1;
     pace_of(pace, progress, now_ms, &arrivals, &took_ms);
     if (arrivals <= 0 || took_ms <= 0)

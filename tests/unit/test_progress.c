@@ -20,6 +20,21 @@ static void a_rollout_at_work_waits_for_nothing(void **state)
     make(&f, &progress);
 
     assert_int_equal(progress.wait.kind, PROGRESS_WAITS_FOR_NOTHING);
+    assert_true(progress.eta_ms > WHY_NOW_MS);
+    progress_done(&progress);
+    why_end(&f);
+}
+
+static void the_first_wave_foretells_no_end(void **state)
+{
+    struct why_fixture f;
+    struct progress progress;
+    why_begin(&f, "{}");
+    why_arrived(&f, 0, 2, 1, false);
+
+    make(&f, &progress);
+
+    assert_int_equal(progress.eta_ms, -1);
     progress_done(&progress);
     why_end(&f);
 }
@@ -35,6 +50,7 @@ static void outside_its_windows_it_waits_for_the_next_one(void **state)
 
     assert_int_equal(progress.wait.kind, PROGRESS_WAITS_FOR_WINDOW);
     assert_int_equal(progress.wait.until_ms, WHY_NOW_MS + 6600000);
+    assert_int_equal(progress.eta_ms, -1);
     progress_done(&progress);
 
     f.rollout.gate.phase = GATE_PAUSE; /* which is what it waits for then */
@@ -79,6 +95,7 @@ static void a_complete_wave_waits_to_be_promoted(void **state)
     make(&f, &progress);
     assert_int_equal(progress.wait.kind, PROGRESS_WAITS_FOR_PROMOTE);
     assert_string_equal(progress.wait.wave, "canary");
+    assert_int_equal(progress.eta_ms, -1);
     progress_done(&progress);
     why_end(&f);
 }
@@ -130,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rollout_at_work_waits_for_nothing),
+        cmocka_unit_test(the_first_wave_foretells_no_end),
         cmocka_unit_test(outside_its_windows_it_waits_for_the_next_one),
         cmocka_unit_test(between_two_waves_it_soaks_until_the_next_has_begun),
         cmocka_unit_test(a_complete_wave_waits_to_be_promoted),
