@@ -5,8 +5,10 @@
 #include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
 #include "shared/base/str.h"
+#include "shared/model/event.h"
 #include "shared/model/failure.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void read_gate(struct fail *fail);
@@ -58,6 +60,18 @@ static void on_failed(void *ctx, const struct zk_reply *reply)
     }
 }
 
+static char *event_of(const struct fail *fail)
+{
+    const struct swarm *swarm = fail->txn.swarm;
+    struct event event = {.at_ms = loop_wall_ms(swarm->loop)};
+    STR_COPY(event.who, swarm->host);
+    STR_COPY(event.why, fail->next.error);
+    (void)snprintf(event.what, sizeof(event.what), "failed%s%s%s",
+                   fail->next.step[0] ? " in " : "", fail->next.step,
+                   fail->paused ? ", the rollout is paused" : "");
+    return event_encode(&event);
+}
+
 static void send(struct fail *fail, int32_t gate_version)
 {
     struct swarm *swarm = fail->txn.swarm;
@@ -75,10 +89,13 @@ static void send(struct fail *fail, int32_t gate_version)
     _cleanup_(freep) char *gate_data = gate_encode(&fail->gate);
     _cleanup_(freep) char *record_data = record_encode(&fail->next);
     _cleanup_(freep) char *why = mem_printf("excluded: failed: %s", fail->next.error);
+    _cleanup_(freep) char *event =
+        mem_printf("%s/e-", zpath_events(swarm->root, swarm->rollout).text);
+    _cleanup_(freep) char *event_data = event_of(fail);
 
     struct zpath zone_permit = swarm_zone_permit(swarm, held);
     struct zpath zone_owner = swarm_zone_owner(swarm, held);
-    struct zk_op ops[8 + SPEC_STAGES_MAX];
+    struct zk_op ops[9 + SPEC_STAGES_MAX];
     int count = 0;
     ops[count++] = op_set(gate.text, gate_data, gate_version);
     ops[count++] = op_set(record.text, record_data, fail->at->version);
@@ -102,6 +119,7 @@ static void send(struct fail *fail, int32_t gate_version)
     fail->retry_op = fail->ends_retry ? count : -2;
     if (fail->ends_retry)
         ops[count++] = op_delete(retry.text, -1);
+    ops[count++] = op_create(event, event_data, ZK_SEQUENTIAL);
     FAILPOINT("fail:send");
     fail->txn.request = zk_multi(swarm->zk, ops, count, on_failed, fail);
     FAILPOINT("fail:sent");

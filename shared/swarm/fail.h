@@ -9,7 +9,8 @@
  *                                              only if proved healthy after the revert
  *        create(barriers/w.s/arrived/host)...  "excluded: failed ...", for this stage
  *                                              and the later ones of its wave
- *        delete(retrying/host) ]               a retried host
+ *        delete(retrying/host)                 a retried host
+ *        create(events/e-) ]
  *
  * A host that repairs itself has arrived everywhere before: its arrivals stay.
  *

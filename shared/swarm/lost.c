@@ -5,6 +5,7 @@
 #include "shared/base/failpoint.h"
 #include "shared/base/mem.h"
 #include "shared/base/str.h"
+#include "shared/model/event.h"
 #include "shared/model/failure.h"
 
 #include <stdio.h>
@@ -106,6 +107,17 @@ static void on_marked(void *ctx, const struct zk_reply *reply)
     next_permit(watch); /* something moved: the next look decides again */
 }
 
+static char *event_of(const struct lost_watch *watch, bool paused)
+{
+    const struct swarm *swarm = watch->txn.swarm;
+    struct event event = {.at_ms = watch->record.since_ms};
+    STR_COPY(event.who, swarm->host);
+    STR_COPY(event.why, watch->record.error);
+    (void)snprintf(event.what, sizeof(event.what), "host %s is lost%s",
+                   watch->holder.host, paused ? ", the rollout is paused" : "");
+    return event_encode(&event);
+}
+
 static void send_mark(struct lost_watch *watch, int arrived)
 {
     struct swarm *swarm = watch->txn.swarm;
@@ -121,6 +133,7 @@ static void send_mark(struct lost_watch *watch, int arrived)
         failure_of(watch->manifest, &watch->record, watch->holder.host,
                    watch->record.error, wall_ms);
     failed.arrived = arrived;
+    enum gate_phase before = watch->gate.phase;
     gate_count_failure(&watch->gate, &failed);
     struct zpath gate = zpath_gate(swarm->root, swarm->rollout);
     struct zpath record = zpath_record(swarm->root, swarm->rollout, watch->holder.host);
@@ -131,14 +144,18 @@ static void send_mark(struct lost_watch *watch, int arrived)
                            watch->permits[watch->permit], watch->holder.host);
     _cleanup_(freep) char *gate_data = gate_encode(&watch->gate);
     _cleanup_(freep) char *record_data = record_encode(&watch->record);
-    struct zk_op ops[] = {
+    _cleanup_(freep) char *event =
+        mem_printf("%s/e-", zpath_events(swarm->root, swarm->rollout).text);
+    _cleanup_(freep) char *event_data = event_of(watch, watch->gate.phase != before);
+    const struct zk_op ops[] = {
         op_set(gate.text, gate_data, watch->gate_version),
         op_set(record.text, record_data, watch->record_version),
         op_create(failure.text, "", ZK_PERSISTENT),
         op_check(owner.text, -1),
+        op_create(event, event_data, ZK_SEQUENTIAL),
     };
     FAILPOINT("lost:send");
-    watch->txn.request = zk_multi(swarm->zk, ops, 4, on_marked, watch);
+    watch->txn.request = zk_multi(swarm->zk, ops, 5, on_marked, watch);
     FAILPOINT("lost:sent");
 }
 

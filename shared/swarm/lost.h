@@ -9,7 +9,8 @@
  * the same permit (same czxid) throughout, it is marked:
  *
  *   multi[ set(gate, failed+1 and pause if the budget is used up, gv),
- *          set(record, lost, v), create(failed/host), check(permits/i/<host>) ]
+ *          set(record, lost, v), create(failed/host), check(permits/i/<host>),
+ *          create(events/e-) ]
  *
  * The permit stays occupied: a silent host may still be in the middle of its restart.
  * When it comes back it takes the mark away with its own token and finishes:

@@ -326,6 +326,8 @@ case_a_failure_pauses_and_the_code_tells() {
     is 1 "$(status 'v["hosts"]["failed"]')" "failed"
     run 0 status
     has "$out" "paused by the failure of host-002" "clowder resume"
+    run 0 events
+    has "$out" "host-002 " "failed in docker-cluster-store, the rollout is paused: docker.service"
     run 0 resume
     run 1 watch
     has "$out" "finished with failures"

@@ -2,10 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "shared/model/event.h"
 #include "shared/model/zpath.h"
 #include "tests/scenario/story.h"
 #include "tests/unit/cmocka_all.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +112,23 @@ static void a_rollout_that_restarts_nothing_takes_no_restart_permit(void **state
     story_end(&s);
 }
 
+static struct event last_event(struct story *s)
+{
+    struct event event;
+    struct error err;
+    struct zk_stat stat;
+    const char *data;
+    size_t len;
+    char path[ZPATH_SIZE + 16];
+    struct zpath events = zpath_events("/clowder", sim_swarm_rollout(s->swarm));
+    assert_true(model_zk_peek(s->zk, events.text, NULL, NULL, &stat));
+    (void)snprintf(path, sizeof(path), "%s/e-%010d", events.text,
+                   stat.children_count - 1);
+    assert_true(model_zk_peek(s->zk, path, &data, &len, NULL));
+    assert_int_equal(event_decode(data, len, &event, &err), 0);
+    return event;
+}
+
 static void the_first_failure_closes_the_gate(void **state)
 {
     struct story s = story_begin(
@@ -120,6 +139,11 @@ static void the_first_failure_closes_the_gate(void **state)
     struct gate gate = sim_swarm_gate(s.swarm);
     assert_true(gate.failed >= 1);
     assert_non_null(strstr(gate.reason, "host-"));
+    struct event event = last_event(&s);
+    assert_string_equal(event.who, gate.by);
+    assert_non_null(strstr(event.what, "failed in "));
+    assert_non_null(strstr(event.what, ", the rollout is paused"));
+    assert_non_null(strstr(gate.reason, event.why));
     story_end(&s);
 }
 
@@ -271,6 +295,8 @@ static void a_holder_that_stays_away_is_marked_lost_and_keeps_its_permit(void **
     sim_loop_run_for(s.loop, 10 * 60000);
 
     assert_int_equal(sim_swarm_record(s.swarm, holder).state, HOST_LOST);
+    assert_non_null(strstr(last_event(&s).what, sim_swarm_host(s.swarm, holder)));
+    assert_non_null(strstr(last_event(&s).what, "is lost, the rollout is paused"));
     assert_int_equal(sim_swarm_gate(s.swarm).phase, GATE_PAUSE);
     assert_int_equal(sim_swarm_gate(s.swarm).failed, 1);
     assert_int_equal(story_permits(&s, "restart"), 1);

@@ -172,10 +172,10 @@ enum txn_kind txn_scan_kind(const struct txn_scan *scan)
 {
     if (is_drift(scan))
         return TXN_DRIFT;
-    if (does(scan, ZK_OP_CREATE, AT_EVENT))
-        return order_kind(scan);
     if (does(scan, ZK_OP_CREATE, AT_FAILURE))
         return record_of(scan).state == HOST_LOST ? TXN_LOST : TXN_FAIL;
+    if (does(scan, ZK_OP_CREATE, AT_EVENT))
+        return order_kind(scan);
     if (does(scan, ZK_OP_CREATE, AT_TICKET) && does(scan, ZK_OP_CREATE, AT_PERMIT))
         return TXN_TAKE_ZONE;
     if (does(scan, ZK_OP_DELETE, AT_PERMIT) && does(scan, ZK_OP_DELETE, AT_TICKET))
