@@ -109,15 +109,21 @@ static int read_begun(struct cli *cli, const char *rollout, struct begun_hosts *
     return rc;
 }
 
-static bool asked_for(const struct strings *asked, const char *host)
+static bool is_among(const struct strings *names, const char *host)
 {
-    for (int i = 0; i < asked->count; i++)
-        if (str_equal(asked->items[i], host))
+    for (int i = 0; i < names->count; i++)
+        if (str_equal(names->items[i], host))
             return true;
-    return asked->count == 0;
+    return false;
 }
 
-/* --hosts becomes those that the rollout has visited. */
+static bool asked_for(const struct strings *asked, const char *host)
+{
+    return asked->count == 0 || is_among(asked, host);
+}
+
+/* --hosts becomes those that the rollout has visited, and those that nobody knows:
+ * the plan refuses them by name. */
 static enum exit_code choose_hosts(struct cli *cli, const char *rollout)
 {
     struct begun_hosts hosts = {0};
@@ -126,6 +132,9 @@ static enum exit_code choose_hosts(struct cli *cli, const char *rollout)
     for (int i = 0; rc == 0 && i < hosts.names.count; i++)
         if (hosts.begun[i] && asked_for(&cli->options.hosts, hosts.names.items[i]))
             strings_add(&chosen, hosts.names.items[i]);
+    for (int i = 0; rc == 0 && i < cli->options.hosts.count; i++)
+        if (!is_among(&hosts.names, cli->options.hosts.items[i]))
+            strings_add(&chosen, cli->options.hosts.items[i]);
     strings_done(&hosts.names);
     free(hosts.begun);
     strings_done(&cli->options.hosts);

@@ -251,6 +251,8 @@ case_a_whole_install_in_a_pipe() {
     run 2 rollback
     has "$err" "--yes"
     has_not "$err" "clowder plan" # which shows an install
+    run 2 rollback --yes --hosts host-002,host-999
+    has "$err" "host-999" "nothing was written"
     run 0 rollback --yes --watch --hosts host-002
     run 1 rollback --yes
     has "$err" "is no install but a rollback" "name the install" "clowder gc --dry-run"
