@@ -48,6 +48,9 @@ static void on_failed(void *ctx, const struct zk_reply *reply)
     } else if (reply->failed_op == fail->retry_op && reply->result == ZK_NO_NODE) {
         fail->ends_retry = false; /* removed by hand */
         read_gate(fail);
+    } else if (reply->failed_op == fail->event_op && reply->result == ZK_NO_NODE) {
+        fail->untold = true;
+        read_gate(fail);
     } else if (txn_guilty(reply, 0, ZK_BAD_VERSION) || arrival_exists(fail, reply)) {
         read_gate(fail);
     } else if (txn_guilty(reply, 1, ZK_BAD_VERSION)) {
@@ -119,7 +122,9 @@ static void send(struct fail *fail, int32_t gate_version)
     fail->retry_op = fail->ends_retry ? count : -2;
     if (fail->ends_retry)
         ops[count++] = op_delete(retry.text, -1);
-    ops[count++] = op_create(event, event_data, ZK_SEQUENTIAL);
+    fail->event_op = fail->untold ? -2 : count;
+    if (!fail->untold)
+        ops[count++] = op_create(event, event_data, ZK_SEQUENTIAL);
     FAILPOINT("fail:send");
     fail->txn.request = zk_multi(swarm->zk, ops, count, on_failed, fail);
     FAILPOINT("fail:sent");

@@ -39,6 +39,8 @@ struct fail {
     int first_arrival;            /* index of the first arrival in the multi */
     bool ends_retry;              /* a retried host that fails again */
     int retry_op;                 /* its index in the multi; -2 = none */
+    int event_op;                 /* the same, of the event */
+    bool untold;                  /* nowhere to tell it: events was removed by hand */
     bool paused;                  /* on TXN_DONE: this failure closed the gate */
 };
 /* at: holding. next: at with steps, error and healthy as the visit left them. */

@@ -99,6 +99,8 @@ static void on_marked(void *ctx, const struct zk_reply *reply)
         watch->marked++;
         snprintf(watch->says, sizeof(watch->says), "holder %s is lost",
                  watch->holder.host);
+    } else if (txn_guilty(reply, 4, ZK_NO_NODE)) {
+        watch->untold = true; /* the next look marks it */
     } else if (reply->result != ZK_BAD_VERSION && reply->result != ZK_NODE_EXISTS &&
                !txn_guilty(reply, 3, ZK_NO_NODE)) {
         end_reply(watch, "mark a lost holder", reply);
@@ -155,7 +157,8 @@ static void send_mark(struct lost_watch *watch, int arrived)
         op_create(event, event_data, ZK_SEQUENTIAL),
     };
     FAILPOINT("lost:send");
-    watch->txn.request = zk_multi(swarm->zk, ops, 5, on_marked, watch);
+    watch->txn.request =
+        zk_multi(swarm->zk, ops, watch->untold ? 4 : 5, on_marked, watch);
     FAILPOINT("lost:sent");
 }
 

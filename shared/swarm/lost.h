@@ -51,7 +51,8 @@ struct lost_watch { /* zero-initialised remembers nobody */
     int32_t record_version;
     struct gate gate;
     int32_t gate_version;
-    int marked; /* by the last look */
+    int marked;  /* by the last look */
+    bool untold; /* nowhere to tell it: events was removed by hand */
     char says[160];
 };
 

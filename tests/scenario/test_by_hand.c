@@ -363,6 +363,30 @@ static void data_that_nobody_reads_holds_nobody_up(void **state)
 
 /* ---- the rollout itself ---- */
 
+/* A failure counts, and a lost host is marked, where there is nowhere to tell of it. */
+static void events_removed_by_hand_hold_no_failure_back(void **state)
+{
+    struct story s = story_begin(
+        (struct sim_swarm_config){.hosts = 3, .restarts = 1, .fail_ppm = 1000000});
+    story_remove_tree(&s, zpath_events(ROOT, sim_swarm_rollout(s.swarm)).text);
+    assert_true(story_until_paused(&s));
+    assert_true(sim_swarm_gate(s.swarm).failed >= 1);
+    story_end(&s);
+}
+
+static void events_removed_by_hand_hide_no_lost_host(void **state)
+{
+    struct story s = story_begin((struct sim_swarm_config){.hosts = 4, .restarts = 1});
+    assert_true(story_until_acting(&s));
+    int holder = story_holder(&s);
+    story_remove_tree(&s, zpath_events(ROOT, sim_swarm_rollout(s.swarm)).text);
+    sim_swarm_crash(s.swarm, holder);
+    sim_loop_run_for(s.loop, 30 * MINUTE_MS);
+    assert_int_equal(sim_swarm_record(s.swarm, holder).state, HOST_LOST);
+    assert_int_equal(sim_swarm_gate(s.swarm).phase, GATE_PAUSE);
+    story_end(&s);
+}
+
 /* Removed whole, at any moment of it: agents stop, say so, and follow the next. */
 static void a_rollout_removed_by_hand_stops_everybody_whatever_they_did(void **state)
 {
@@ -410,6 +434,8 @@ int main(void)
         cmocka_unit_test(a_host_that_is_no_member_pauses_nobody),
         cmocka_unit_test(a_record_removed_by_hand_pauses_once_and_an_abort_ends_it),
         cmocka_unit_test(data_that_nobody_reads_holds_nobody_up),
+        cmocka_unit_test(events_removed_by_hand_hold_no_failure_back),
+        cmocka_unit_test(events_removed_by_hand_hide_no_lost_host),
         cmocka_unit_test(a_rollout_removed_by_hand_stops_everybody_whatever_they_did),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
