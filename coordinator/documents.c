@@ -3,41 +3,24 @@
 
 #include "coordinator/command.h"
 #include "coordinator/options.h"
+#include "shared/base/roff.h"
 
 #include <string.h>
-
-/* Text in roff: a hyphen is a minus, a backslash is spelled, a leading dot is hidden.
- */
-static void add_roff(struct strbuf *out, const char *text)
-{
-    if (*text == '.' || *text == '\'')
-        strbuf_add(out, "\\&");
-    for (; *text; text++) {
-        if (*text == '-')
-            strbuf_add(out, "\\-");
-        else if (*text == '\\')
-            strbuf_add(out, "\\e");
-        else if (*text == '`')
-            strbuf_add(out, "\\(oq");
-        else
-            strbuf_add_bytes(out, text, 1);
-    }
-}
 
 static void add_man_option(struct strbuf *out, const struct option *option)
 {
     strbuf_add(out, ".TP\n.B ");
-    add_roff(out, option->name);
+    roff_add(out, option->name);
     if (option->value) {
         strbuf_add(out, " \\fI");
-        add_roff(out, option->value);
+        roff_add(out, option->value);
         strbuf_add(out, "\\fR");
     }
     strbuf_add(out, "\n");
-    add_roff(out, option->help);
+    roff_add(out, option->help);
     if (option->env) {
         strbuf_add(out, " (or the variable \\fB");
-        add_roff(out, option->env);
+        roff_add(out, option->env);
         strbuf_add(out, "\\fR)");
     }
     strbuf_add(out, "\n");
@@ -46,22 +29,22 @@ static void add_man_option(struct strbuf *out, const struct option *option)
 static void add_man_command(struct strbuf *out, const struct command *command)
 {
     strbuf_add(out, ".SS ");
-    add_roff(out, command->name);
+    roff_add(out, command->name);
     if (command->arguments[0]) {
         strbuf_add(out, " ");
-        add_roff(out, command->arguments);
+        roff_add(out, command->arguments);
     }
     strbuf_add(out, "\n");
-    add_roff(out, command->summary);
+    roff_add(out, command->summary);
     strbuf_add(out, ".\n");
     if (command->details) {
         strbuf_add(out, ".PP\n");
-        add_roff(out, command->details);
+        roff_add(out, command->details);
         strbuf_add(out, "\n");
     }
     if (command->wants_reason) {
         strbuf_add(out, ".PP\n");
-        add_roff(out, command_reason_note);
+        roff_add(out, command_reason_note);
         strbuf_add(out, "\n");
     }
     for (const struct option *o = option_table; o->name; o++)

@@ -557,12 +557,17 @@ complete_words() { # what bash would offer for these words
         x "$build/coordinator/clowder.bash" "$@"
 }
 
-case_the_man_page_and_the_completion_know_the_tables() {
-    local warnings
-    if command -v man >/dev/null && command -v groff >/dev/null; then
-        warnings=$(LC_ALL=C groff -man -ww -Tutf8 "$build/coordinator/clowder.8" 2>&1 >/dev/null)
-        is "" "$warnings" "groff"
-    fi
+case_the_man_pages_and_the_completion_know_the_tables() {
+    local warnings page key
+    for page in "$build/coordinator/clowder.8" "$build/agentd/clowder-agentd.8"; do
+        command -v man >/dev/null && command -v groff >/dev/null || continue
+        warnings=$(LC_ALL=C groff -man -ww -Tutf8 "$page" 2>&1 >/dev/null)
+        is "" "$warnings" "groff on $page"
+    done
+    for key in $("$build/agentd/clowder-agentd" --help | sed -n '/^Settings:/,$s/^  \([a-z_]*\)$/\1/p'); do
+        has "$(cat "$build/agentd/clowder-agentd.8")" ".B $key"$'\n'
+    done
+    is root "$key" "the last setting"
     has "$(cat "$build/coordinator/clowder.8")" ".SS set\\-limit" "\\-\\-max\\-restarts" ".SH EXIT STATUS"
     has "$(complete_words clowder st)" "status"
     has "$(complete_words clowder install --ca)" "--canary"
