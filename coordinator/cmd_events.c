@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "coordinator/commands.h"
 #include "coordinator/current.h"
+#include "coordinator/manifest_get.h"
 #include "shared/base/mem.h"
+#include "shared/base/str.h"
 #include "shared/swarm/event_read.h"
 
 #include <stdlib.h>
@@ -24,19 +26,41 @@ static void on_event(void *ctx, int number, const struct event *event)
     events->items[events->count++] = *event;
 }
 
+enum exit_code events_check(struct cli *cli)
+{
+    const struct strings *arguments = &cli->options.arguments;
+    if (arguments->count == 1 && !rollout_id_valid(arguments->items[0]))
+        return cli_usage(cli, "events: \"%.60s\" %s", arguments->items[0],
+                         rollout_id_check(arguments->items[0]));
+    return EXIT_DONE;
+}
+
+/* The one that is named, which must be there still; else the last one, "" = none. */
+static int find_rollout(struct cli *cli, struct current *ret)
+{
+    const struct strings *arguments = &cli->options.arguments;
+    struct manifest *manifest = NULL;
+    if (arguments->count == 0)
+        return current_get(cli, ret);
+    STR_COPY(ret->rollout, arguments->items[0]);
+    int rc = manifest_get(cli, ret->rollout, &manifest);
+    manifest_free(manifest);
+    return rc;
+}
+
 enum exit_code cmd_events(struct cli *cli)
 {
-    struct current current;
+    struct current found = {0};
     struct events events = {0};
     struct event_read read = {0};
     int last = cli->options.last ? (int)cli->options.last : LAST_DEFAULT;
-    if (current_get(cli, &current) < 0)
+    if (find_rollout(cli, &found) < 0)
         return cli_fail(cli);
-    if (!current.rollout[0]) {
+    if (!found.rollout[0]) {
         cli->writer.ops->events(&cli->writer, NULL, 0);
         return EXIT_DONE;
     }
-    event_read_start(&read, cli->zk, cli->loop, cli->root, current.rollout, 0,
+    event_read_start(&read, cli->zk, cli->loop, cli->root, found.rollout, 0,
                      cli->options.all ? 0 : last, on_event, &events, cli_done, cli);
     int rc = cli_wait(cli);
     if (rc < 0)

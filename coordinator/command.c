@@ -217,10 +217,15 @@ const struct command command_table[] = {
      .needs_zk = true,
      .run = cmd_leases},
     {.name = "events",
-     .arguments = "",
+     .arguments = "[ROLLOUT]",
+     .max_arguments = 1,
      .summary = "show who did what to the rollout, when and why",
+     .details =
+         "Of the one that is named, as long as gc has left it there, else of the "
+         "last one. `clowder gc --dry-run` names them all.",
      .options = {"--last", "--all"},
      .needs_zk = true,
+     .check = events_check,
      .run = cmd_events},
     {.name = "gc",
      .arguments = "",

@@ -24,6 +24,7 @@ enum exit_code why_check(struct cli *cli);
 
 enum exit_code cmd_abort(struct cli *cli);
 enum exit_code cmd_break(struct cli *cli);
+enum exit_code events_check(struct cli *cli);
 enum exit_code cmd_events(struct cli *cli);
 enum exit_code cmd_exclude(struct cli *cli);
 enum exit_code cmd_force_complete(struct cli *cli);

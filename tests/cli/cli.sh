@@ -431,6 +431,27 @@ case_why_follows_the_causes() {
     herd_stop
 }
 
+case_events_of_an_earlier_rollout_are_still_there() {
+    local first
+    root=earlier
+    run 0 init
+    herd_start earlier 2 --step-ms 40
+    run 0 install --yes --watch --canary 0 --wave-size 100% --reason "the first time"
+    first=$(status 'v["rollout"]')
+    run 0 install --yes --watch --canary 0 --wave-size 100% --reason "the second time"
+    run 0 events
+    has "$out" "the second time"
+    has_not "$out" "the first time"
+    run 0 events "$first"
+    has "$out" "the first time"
+    has_not "$out" "the second time"
+    run 1 events 20200101-000000-0000
+    has "$err" "there is no rollout 20200101-000000-0000"
+    run 2 events 'A/B'
+    has "$err" "A/B"
+    herd_stop
+}
+
 case_killing_the_cli_changes_nothing() {
     root=killed
     run 0 init
