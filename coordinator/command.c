@@ -28,9 +28,11 @@ const struct command command_table[] = {
     {.name = "plan",
      .arguments = "",
      .summary = "show what an install would do, and change nothing",
-     .details = "Judges what every host's agentd last saw by the rules that the agents "
-                "use: which hosts, in which waves, what each would change, which "
-                "restarts are really needed, and which hosts are left out and why.",
+     .details =
+         "Judges what every host's agentd last saw by the rules that the agents "
+         "use: which hosts, in which waves, what each would change, which "
+         "restarts are really needed, and which hosts are left out and why. Waits at "
+         "most 30 s for hosts whose agentd has just begun.",
      .options = {SPEC_OPTIONS, "--all"},
      .needs_zk = true,
      .check = prepare_spec,
