@@ -165,7 +165,7 @@ host_cut() { # [--reject|--lossy]
     local n jump=(-j DROP) drop=(-j DROP)
     case ${1:-} in
     "") ;;
-    --reject) jump=(-p tcp -j REJECT --reject-with tcp-reset) ;;
+    --reject) jump=(-j REJECT --reject-with tcp-reset) ;;
     --lossy)
         drop=(-m statistic --mode random --probability 0.33 -j DROP)
         jump=("${drop[@]}")
