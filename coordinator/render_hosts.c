@@ -241,7 +241,10 @@ static void add_record(struct strbuf *out, const struct style *style,
     } else if (record->state == HOST_WAITING) {
         add_pair(out, style, "waits for", TONE_PLAIN, record->lease);
     }
-    add_pair(out, style, "error", TONE_BAD, record->error);
+    if (record->state == HOST_EXCLUDED) /* an order, and its reason */
+        add_pair(out, style, "why", TONE_PLAIN, record->error);
+    else
+        add_pair(out, style, "error", TONE_BAD, record->error);
     add_drift(out, style, record);
     add_pair(out, style, "by", TONE_PLAIN, record->by);
     add_steps(out, style, record);

@@ -15,7 +15,7 @@ enum { LOOK_ROOT, LOOK_GATE, LOOK_RECORDS, LOOKS };
 static const struct {
     const char *text, *says;
 } verdicts[] = {
-    [GC_KEEP_CURRENT] = {"current", "last in force"},
+    [GC_KEEP_CURRENT] = {"current", "present one"},
     [GC_KEEP_OPEN] = {"open", "not closed"},
     [GC_KEEP_YOUNG] = {"young", "may be in the making"},
     [GC_KEEP_RECENT] = {"recent", "among the newest closed"},
