@@ -9,7 +9,7 @@
 fault_kinds=(
     # agentd and its host
     kill-agentd:4 restart-agentd:2 crash-host:3 lose-host:1 pause-host:2
-    kill-docker:2 clock-back:1 clock-ahead:1
+    kill-docker:2 clock-back:1 clock-ahead:1 full-disk:2
     # its way to ZooKeeper, and ZooKeeper
     cut:2 cut-reject:2 cut-lossy:2 zk-leader:2 zk-freeze:2 zk-all:1
     # the rest of the cluster, and who operates it
@@ -63,6 +63,7 @@ fault_begin() {
     kill-docker) on "$2" systemctl kill -s KILL docker.service ;;
     clock-back) clock_jumps "$2" -3h ;;
     clock-ahead) clock_jumps "$2" +40d ;;
+    full-disk) on "$2" mountpoint -q "${small_disks[1]}" && disks_each disk_fill "$2" ;;
     cut) testbed cut "$2" ;;
     cut-*) testbed cut "$2" "--${1#cut-}" ;;
     zk-leader) leader=$(testbed zk-leader) && testbed zk-kill "$leader" ;;
@@ -80,6 +81,7 @@ fault_end() {
     crash-host) is_lost "$2" || testbed start-host "$2" ;;
     pause-host) testbed unpause-host "$2" ;;
     clock-*) clock_jumps "$2" +0 ;;
+    full-disk) disks_each disk_free "$2" ;;
     cut*) testbed heal "$2" ;;
     zk-*) testbed zk-start ;;
     etcd | artifacts | names) testbed "$1-start" ;;
@@ -92,11 +94,28 @@ is_lost() { # HOST
     grep -qsx "$1" "$story_dir/lost"
 }
 
-# What must be there before: a clock of its own for each host whose clock will jump.
+# The disks that may fill up; what is on the first is gone when its host crashes, so a
+# host that will has the second only.
+small_disks=(/var/lib/clowder /var/cache/clowder)
+
+disks_each() { # FUNCTION HOST: of its disks that are small
+    local dir
+    for dir in "${small_disks[@]}"; do
+        ! on "$2" mountpoint -q "$dir" || "$1" "$2" "$dir"
+    done
+}
+
+# What must be there before: a clock of its own for each host whose clock will jump, and
+# small disks where they will be full.
 faults_prepare() { # PLAN
     local host
     for host in $(sed -n 's/^[0-9]* clock-[a-z]* [0-9]* //p' "$1" | sort -u); do
         clock_give "$host"
+    done
+    for host in $(sed -n 's/^[0-9]* full-disk [0-9]* //p' "$1" | sort -u); do
+        grep -q "^[0-9]* crash-host [0-9]* $host\$" "$1" ||
+            small_disk "$host" "${small_disks[0]}"
+        small_disk "$host" "${small_disks[1]}"
     done
 }
 
@@ -139,6 +158,7 @@ faults_mend() {
         testbed unpause-host "$host" 2>/dev/null || true
         on "$host" true 2>/dev/null || testbed start-host "$host"
         testbed heal "$host"
+        disks_each disk_free "$host"
         on "$host" sh -c '[ ! -e /etc/clowder-clock ] || echo +0 >/etc/clowder-clock'
         for standin in mesos-slave cni calico-node calico-libnetwork; do
             testbed knob "$host" "$standin"
