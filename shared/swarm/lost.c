@@ -97,6 +97,7 @@ static void on_marked(void *ctx, const struct zk_reply *reply)
     if (reply->result == ZK_OK) {
         FAILPOINT("lost:replied");
         watch->marked++;
+        watch->untold = false; /* of that rollout: the next one has its own */
         snprintf(watch->says, sizeof(watch->says), "holder %s is lost",
                  watch->holder.host);
     } else if (txn_guilty(reply, 4, ZK_NO_NODE)) {
