@@ -72,7 +72,7 @@ static const char *datastore(void)
 
 static int key_put(const char *key, const char *form)
 {
-    char path[512];
+    char path[544]; /* a key, and what stands before it */
     int status;
 
     snprintf(path, sizeof path, "/v2/keys/calico%s", key);
